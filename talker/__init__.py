@@ -1,0 +1,29 @@
+"""talker: speech in, an emotional talking 3D face out."""
+
+from typing import TYPE_CHECKING, Any
+
+from talker.errors import TalkerError
+
+if TYPE_CHECKING:
+    from talker.animation import FaceAnimation
+    from talker.audio import Audio
+    from talker.inference import animate, load_model
+
+__version__ = "0.1.0"
+__all__ = ["Audio", "FaceAnimation", "TalkerError", "animate", "load_model"]
+
+_HOME = {
+    "Audio": "talker.audio",
+    "FaceAnimation": "talker.animation",
+    "animate": "talker.inference",
+    "load_model": "talker.inference",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import each public name when it is first used, so that `import talker` costs nothing."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'talker' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(_HOME[name]), name)

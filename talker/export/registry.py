@@ -1,0 +1,261 @@
+"""The one list of file formats, keyed by `--format` name and by extension.
+
+A format's module is imported when the format is first used. It has
+
+    write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None
+    read(path: Path, options: ExportOptions) -> FaceAnimation        # readable formats
+    recognises(head: bytes) -> bool     # readable formats that share their extension: is this file mine?
+
+or, where one module holds two formats, the same with the format's variant appended (`write_csv`, `read_csv`, ...).
+`write` gets a temporary path and may simply write to it; `read` raises `TalkerError` on anything malformed.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from talker.animation import FaceAnimation
+from talker.errors import TalkerError
+from talker.files import atomic_output, read_bytes
+
+_HEAD_BYTES = 1 << 16  # As much of a file as `recognises` may look at.
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What a format may need to know beyond the animation; each format uses what concerns it.
+
+    Attributes:
+        angle_unit: Unit of the head and eye columns in Live Link Face CSV.
+        head: A head to show or export instead of the default one: GLB/glTF/OBJ with ARKit-named shapes, a folder of
+            OBJ files, or `.npz` in talker's own format.
+        model: The user's own FLAME or SMPL-X file, for the formats that speak it.
+        blender: A Blender program or a Python that has `bpy`; found on PATH when None.
+        size: Height and width of an MP4 preview in pixels.
+        side_view: Show the face from the side as well (MP4).
+        curve_strip: Show the strongest curves below the face (MP4).
+        target: Where an Unreal script puts the curves: an animation sequence or the control board in Sequencer.
+    """
+
+    angle_unit: Literal["radians", "degrees"] = "radians"
+    head: Path | None = None
+    model: Path | None = None
+    blender: Path | None = None
+    size: int = 512
+    side_view: bool = False
+    curve_strip: bool = False
+    target: Literal["sequence", "board"] = "sequence"
+
+
+DEFAULT_OPTIONS = ExportOptions()
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format: its `--format` name, where it lives, and what it can do.
+
+    `shape_error` is the largest error of a weight after writing and reading back, None where the format holds
+    another rig than ARKit's and only an approximation comes back.
+    """
+
+    name: str
+    extension: str
+    rig: str
+    module: str
+    summary: str
+    readable: bool = False
+    writable: bool = True
+    extra: str | None = None
+    shape_error: float | None = None
+    variant: str = ""
+
+    def write(self, animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
+        """Write `animation` to `path` in this format."""
+        self._function("write")(animation, path, options)
+
+    def read(self, path: Path, options: ExportOptions) -> FaceAnimation:
+        """Read `path`, which is in this format."""
+        return self._function("read")(path, options)
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether a file that begins with `head` is in this format."""
+        return self._function("recognises")(head)
+
+    def _function(self, verb: str) -> Callable[..., Any]:
+        module = importlib.import_module(f"talker.export.{self.module}")
+        return getattr(module, f"{verb}_{self.variant}" if self.variant else verb)
+
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        "npz",
+        ".npz",
+        "arkit",
+        "npz",
+        "talker's own file: curves, sound, meta data; lossless",
+        readable=True,
+        shape_error=0,
+    ),
+    Format("livelink-csv", ".csv", "arkit", "livelink", "Live Link Face take", readable=True, shape_error=1e-6),
+    Format(
+        "metahuman-csv",
+        ".csv",
+        "metahuman",
+        "metahuman_curves",
+        "Unreal curve table of CTRL_expressions_*",
+        readable=True,
+        variant="csv",
+    ),
+    Format(
+        "metahuman-json",
+        ".json",
+        "metahuman",
+        "metahuman_curves",
+        "board controls and CTRL_expressions_*",
+        readable=True,
+        variant="json",
+    ),
+    Format("unreal-py", ".py", "metahuman", "unreal", "script that keys a MetaHuman inside the Unreal editor"),
+    Format("emoface-txt", ".txt", "emoface", "emoface", "EmoFace's 174 MetaHuman controllers at 60 fps", readable=True),
+    Format("a2f-json", ".json", "arkit", "a2f", "Audio2Face blend-shape export", readable=True, shape_error=1e-6),
+    Format(
+        "viseme-csv", ".csv", "viseme", "visemes", "the 15 OVR visemes, one row per frame", readable=True, variant="csv"
+    ),
+    Format("viseme-json", ".json", "viseme", "visemes", "the 15 OVR visemes", readable=True, variant="json"),
+    Format(
+        "glb",
+        ".glb",
+        "arkit",
+        "gltf",
+        "glTF 2.0 binary: morph targets, eyes and head as nodes",
+        readable=True,
+        shape_error=1e-6,
+        variant="glb",
+    ),
+    Format(
+        "gltf", ".gltf", "arkit", "gltf", "glTF 2.0 as one JSON file", readable=True, shape_error=1e-6, variant="gltf"
+    ),
+    Format(
+        "usd",
+        ".usd",
+        "arkit",
+        "usd",
+        "USD with UsdSkel blend shapes (also .usda, .usdc)",
+        readable=True,
+        extra="usd",
+        shape_error=1e-6,
+    ),
+    Format(
+        "flame-npz",
+        ".npz",
+        "flame",
+        "flame_smplx",
+        "FLAME expression, jaw, neck, eyes; needs --model",
+        readable=True,
+        variant="flame",
+    ),
+    Format(
+        "smplx-npz",
+        ".npz",
+        "smplx",
+        "flame_smplx",
+        "SMPL-X with AMASS/BEAT2 keys; needs --model",
+        readable=True,
+        variant="smplx",
+    ),
+    Format("fbx", ".fbx", "arkit", "blender", "FBX through Blender"),
+    Format("abc", ".abc", "arkit", "blender", "Alembic point cache through Blender"),
+    Format("blend", ".blend", "arkit", "blender", "Blender scene through Blender"),
+    Format("html", ".html", "arkit", "html", "one self-contained page: the face, the sound, the curves"),
+    Format("mp4", ".mp4", "arkit", "video", "H.264 video of the face with the sound"),
+)
+
+RIGS = tuple(dict.fromkeys(format.rig for format in FORMATS))
+_ALIASES = {".usda": ".usd", ".usdc": ".usd", ".usdz": ".usd", ".htm": ".html"}
+
+
+def available_formats() -> tuple[Format, ...]:
+    """The formats whose modules this installation has."""
+    return tuple(f for f in FORMATS if importlib.util.find_spec(f"talker.export.{f.module}") is not None)
+
+
+def format_for(path: Path, name: str | None = None, rig: str | None = None) -> Format:
+    """The format to write `path` in: by `--format` name, else by extension and rig (ARKit when not given)."""
+    if name is not None:
+        for candidate in available_formats():
+            if candidate.name == name:
+                return candidate
+        raise TalkerError(_unknown("format", name, [f.name for f in available_formats()]))
+    if rig is not None and rig not in RIGS:
+        raise TalkerError(_unknown("rig", rig, list(RIGS)))
+    candidates = _by_extension(path)
+    if not candidates:
+        extensions = ", ".join(dict.fromkeys(f.extension for f in available_formats()))
+        raise TalkerError(
+            f"{path}: no format has the extension '{path.suffix}'; choose one of {extensions} or --format"
+        )
+    matching = [f for f in candidates if f.rig == rig] if rig else candidates
+    if not matching:
+        choices = ", ".join(f"{f.name} ({f.extension})" for f in available_formats() if f.rig == rig)
+        raise TalkerError(f"{path}: no '{path.suffix}' format speaks the rig '{rig}'; that rig has {choices}")
+    return matching[0]
+
+
+def write_animation(
+    animation: FaceAnimation,
+    path: Path,
+    name: str | None = None,
+    rig: str | None = None,
+    options: ExportOptions = DEFAULT_OPTIONS,
+) -> Format:
+    """Write `animation` to `path`, whole or not at all; returns the format used."""
+    chosen = format_for(path, name, rig)
+    if not chosen.writable:
+        raise TalkerError(f"the format {chosen.name} can only be read")
+    with atomic_output(path) as temporary:
+        chosen.write(animation, temporary, options)
+    return chosen
+
+
+def read_animation(path: Path, name: str | None = None, options: ExportOptions = DEFAULT_OPTIONS) -> FaceAnimation:
+    """Read a file in any readable format: by `--format` name, else by extension and content."""
+    if not path.exists():
+        raise TalkerError(f"no such file: {path}")
+    if name is not None:
+        chosen = format_for(path, name)
+        if not chosen.readable:
+            raise TalkerError(f"the format {name} can only be written, not read")
+        return chosen.read(path, options)
+    candidates = [f for f in _by_extension(path) if f.readable]
+    if not candidates:
+        readable = ", ".join(dict.fromkeys(f.extension for f in available_formats() if f.readable))
+        raise TalkerError(f"{path}: cannot read '{path.suffix}' files as animation; readable: {readable}")
+    if len(candidates) == 1:
+        return candidates[0].read(path, options)
+    head = _head(path)
+    for candidate in candidates:
+        if candidate.recognises(head):
+            return candidate.read(path, options)
+    names = ", ".join(f.name for f in candidates)
+    raise TalkerError(f"{path}: the content is none of {names}; name the format with --format if it should be one")
+
+
+def _by_extension(path: Path) -> list[Format]:
+    extension = path.suffix.lower()
+    extension = _ALIASES.get(extension, extension)
+    return [f for f in available_formats() if f.extension == extension]
+
+
+def _head(path: Path) -> bytes:
+    return read_bytes(path)[:_HEAD_BYTES]
+
+
+def _unknown(kind: str, name: str, choices: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, choices, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    return f"no such {kind} '{name}'{hint}; choices: {', '.join(choices)}"

@@ -1,0 +1,128 @@
+"""Files from strangers and for strangers: checked when read, whole or absent when written."""
+
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from talker.errors import TalkerError
+
+MAX_ARRAY_BYTES = 400_000_000
+
+# What zipfile and numpy raise on damaged archives, as found by fuzzing them.
+_ARCHIVE_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError),
+    *(ValueError, TypeError, KeyError, SyntaxError, OverflowError),
+)
+
+
+@contextmanager
+def atomic_output(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it becomes `path` on success and vanishes on any failure.
+
+    The temporary name keeps the extension, because some writers choose their container by it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:60]}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise TalkerError(f"cannot write {path}: {_reason(error)}; choose a folder you may write to") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        if path.is_dir():
+            raise TalkerError(f"cannot write {path}: it is a folder; give a file name")
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is not None and Path(error.filename) != temporary:
+            raise
+        raise TalkerError(f"cannot write {path}: {_reason(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_bytes(path: Path, limit: int = 1 << 30) -> bytes:
+    """The whole file, or a one-line error that names it."""
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise TalkerError(f"cannot read {path}: it is a folder, not a file")
+        if size > limit:
+            raise TalkerError(f"cannot read {path}: {size / 1e6:.0f} MB is more than the {limit / 1e6:.0f} MB allowed")
+        data = path.read_bytes()
+    except OSError as error:
+        raise TalkerError(f"cannot read {path}: {_reason(error)}") from error
+    if not data:
+        raise TalkerError(f"cannot read {path}: the file is empty")
+    return data
+
+
+def read_text(path: Path) -> str:
+    """The whole file as UTF-8 text (a byte-order mark is dropped), or a one-line error that names it."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TalkerError(
+            f"{path}: byte {error.start} is not UTF-8 text; is this really a {path.suffix} file?"
+        ) from error
+
+
+def read_arrays(path: Path, required: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """All arrays of an `.npz`, after checking from their headers alone that they are harmless."""
+    read_bytes(path)  # Names the file and the reason when it cannot be read at all.
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            missing = [name for name in required if name not in names]
+            if missing:
+                raise TalkerError(f"{path}: the array '{missing[0]}' is missing; it holds {', '.join(names) or 'none'}")
+            _refuse_large_or_pickled(path, archive, names)
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    except TalkerError:
+        raise
+    except _ARCHIVE_ERRORS as error:
+        raise TalkerError(f"{path}: not a readable .npz file ({_short(error)}); export it again") from error
+
+
+def _refuse_large_or_pickled(path: Path, archive: zipfile.ZipFile, names: list[str]) -> None:
+    total = 0
+    for name in names:
+        with archive.open(f"{name}.npy") as member:
+            version = np.lib.format.read_magic(member)
+            read_header = (
+                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read_header(member)
+        if dtype.hasobject:
+            raise TalkerError(f"{path}: the array '{name}' holds pickled objects, which talker never loads")
+        count = 1
+        for length in shape:  # Python integers: a claimed 10**9 frames must not overflow into a small number.
+            count *= int(length)
+        total += count * dtype.itemsize
+        if total > MAX_ARRAY_BYTES:
+            raise TalkerError(
+                f"{path}: the array '{name}' claims shape {shape}; that is over {MAX_ARRAY_BYTES // 10**6} MB"
+            )
+
+
+def _short(error: Exception) -> str:
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    return text[:120]
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

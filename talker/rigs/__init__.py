@@ -1,0 +1,1 @@
+"""Face rigs: the names, ranges and meaning of the controls that other programs animate."""
