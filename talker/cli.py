@@ -1,15 +1,29 @@
 """The command line: one small class per verb; each parses, calls and prints."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from talker.audio import read_audio
 from talker.errors import TalkerError
+from talker.export.registry import (
+    DEFAULT_OPTIONS,
+    ExportOptions,
+    available_formats,
+    format_for,
+    read_animation,
+    write_animation,
+)
 
-# Heavy imports (torch, numpy) happen inside `run`, so that `talker --help` answers at once.
+# Heavy imports (torch above all) happen inside `run`, so that `talker --help` answers at once.
+
+
+OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+OptionalName = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
+OptionalRate = Annotated[float | None, tyro.conf.arg(metavar="FPS")]
 
 
 @dataclass(frozen=True)
@@ -26,42 +40,28 @@ class Convert:
     """File to read."""
     output: Annotated[Path, tyro.conf.Positional]
     """File to write."""
-    rig: str | None = None
-    """Rig to write where the extension leaves a choice: arkit, metahuman, emoface, viseme, flame, smplx."""
-    fps: float | None = None
+    rig: OptionalName = None
+    """Rig to write where the extension leaves a choice (see `talker rigs list`)."""
+    fps: OptionalRate = None
     """Frames per second to write; those of the input when not given."""
-    format: str | None = None
-    """Name of the output format, when the extension does not say it."""
-    input_format: str | None = None
-    """Name of the input format, when its content does not say it."""
-    angle_unit: Literal["radians", "degrees"] = "radians"
-    """Unit of head and eye angles in Live Link Face CSV."""
-    head: Path | None = None
-    """Your own head with ARKit-named shapes (GLB, glTF, a folder of OBJ files), instead of the default one."""
-    model: Path | None = None
-    """Your own FLAME or SMPL-X model file, for flame-npz and smplx-npz."""
-    blender: Path | None = None
-    """Blender program, or a Python that has bpy, for fbx, abc and blend."""
-    target: Literal["sequence", "board"] = "sequence"
-    """Where an Unreal script puts the curves: an animation sequence or the control board."""
-    audio: Path | None = None
+    format: OptionalName = None
+    """Output format, when the extension does not say it (see `talker formats`)."""
+    input_format: OptionalName = None
+    """Input format, when the content does not say it."""
+    audio: OptionalPath = None
     """Sound to attach to the take."""
+    options: Annotated[ExportOptions, tyro.conf.arg(name="")] = DEFAULT_OPTIONS
+    """What single formats need to know."""
 
     def run(self) -> int:
         """Read, convert, write."""
-        from dataclasses import replace
-
-        from talker.audio import read_audio
-        from talker.export.registry import ExportOptions, format_for, read_animation, write_animation
-
-        options = ExportOptions(self.angle_unit, self.head, self.model, self.blender, target=self.target)
         format_for(self.output, self.format, self.rig)  # A misspelt output should not wait for a long input.
-        animation = read_animation(self.input, self.input_format, options)
+        animation = read_animation(self.input, self.input_format, self.options)
         if self.audio is not None:
             animation = replace(animation, audio=read_audio(self.audio))
         if self.fps is not None:
             animation = animation.resample(self.fps)
-        written = write_animation(animation, self.output, self.format, self.rig, options)
+        written = write_animation(animation, self.output, self.format, self.rig, self.options)
         _say(f"{self.output}: {written.name}, {animation.frame_count} frames at {animation.fps:g} fps")
         return 0
 
@@ -74,8 +74,6 @@ class Formats:
         """Print the table."""
         from rich.console import Console
         from rich.table import Table
-
-        from talker.export.registry import available_formats
 
         table = Table("format", "extension", "rig", "reads", "writes", "what it is", box=None)
         for format in available_formats():
@@ -97,6 +95,9 @@ def main(arguments: list[str] | None = None) -> int:
     except TalkerError as error:
         print(f"talker: error: {error}", file=sys.stderr)  # noqa: T201
         return 2
+    except BrokenPipeError:  # The reader of our output, `head` say, has seen enough.
+        sys.stdout = None
+        return 0
     except KeyboardInterrupt:
         print("talker: interrupted", file=sys.stderr)  # noqa: T201
         return 130

@@ -32,7 +32,7 @@ class ExportOptions:
         angle_unit: Unit of the head and eye columns in Live Link Face CSV.
         head: A head to show or export instead of the default one: GLB/glTF/OBJ with ARKit-named shapes, a folder of
             OBJ files, or `.npz` in talker's own format.
-        model: The user's own FLAME or SMPL-X file, for the formats that speak it.
+        rig_model: The user's own FLAME or SMPL-X file, for the formats that speak it.
         blender: A Blender program or a Python that has `bpy`; found on PATH when None.
         size: Height and width of an MP4 preview in pixels.
         side_view: Show the face from the side as well (MP4).
@@ -42,7 +42,7 @@ class ExportOptions:
 
     angle_unit: Literal["radians", "degrees"] = "radians"
     head: Path | None = None
-    model: Path | None = None
+    rig_model: Path | None = None
     blender: Path | None = None
     size: int = 512
     side_view: bool = False
@@ -153,7 +153,7 @@ FORMATS: tuple[Format, ...] = (
         ".npz",
         "flame",
         "flame_smplx",
-        "FLAME expression, jaw, neck, eyes; needs --model",
+        "FLAME expression, jaw, neck, eyes; needs --rig-model",
         readable=True,
         variant="flame",
     ),
@@ -162,7 +162,7 @@ FORMATS: tuple[Format, ...] = (
         ".npz",
         "smplx",
         "flame_smplx",
-        "SMPL-X with AMASS/BEAT2 keys; needs --model",
+        "SMPL-X with AMASS/BEAT2 keys; needs --rig-model",
         readable=True,
         variant="smplx",
     ),
