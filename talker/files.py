@@ -74,8 +74,8 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def read_arrays(path: Path, required: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """All arrays of an `.npz`, after checking from their headers alone that they are harmless."""
+def read_arrays(path: Path, required: tuple[str, ...], only: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` (those named in `only`), after checking from their headers that they are harmless."""
     read_bytes(path)  # Names the file and the reason when it cannot be read at all.
     try:
         with zipfile.ZipFile(path) as archive:
@@ -83,6 +83,8 @@ def read_arrays(path: Path, required: tuple[str, ...]) -> dict[str, np.ndarray]:
             missing = [name for name in required if name not in names]
             if missing:
                 raise TalkerError(f"{path}: the array '{missing[0]}' is missing; it holds {', '.join(names) or 'none'}")
+            if only is not None:
+                names = [name for name in names if name in only]
             _refuse_large_or_pickled(path, archive, names)
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names}
