@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from talker.animation import MAX_FPS, MAX_FRAMES, MIN_FPS, FaceAnimation
+from talker.animation import FaceAnimation
 from talker.errors import TalkerError
 from talker.export.registry import ExportOptions
+from talker.export.timing import steady
 from talker.files import read_bytes
 from talker.rigs import arkit
 
@@ -36,11 +37,6 @@ _BLOCK_ROWS = 8192
 _TICKS = 60_000  # Timecodes resolve a thousandth of a sixtieth of a second.
 _DAY = 24 * 3600.0
 _LOWEST, _HIGHEST = -0.1, 2.0  # Real takes reach 1.08; whatever lies outside these is no blend-shape weight.
-_LONGEST_GAP = 60.0  # Seconds. A longer hole in a take is a damaged timecode, or two takes in one file.
-_CLOCK_ERROR = 0.0005  # Relative: iPhones run 0.00014 fast; 29.97 and 30 differ by twice this.
-_JITTER = 0.002
-_LONE_ROW_FPS = 60.0  # One row tells no rate.
-_STANDARD_FPS = (23.976, 24000 / 1001, 24, 25, 29.97, 30000 / 1001, 30, 48, 50, 59.94, 60000 / 1001, 60, 90, 100, 120)
 
 
 def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
@@ -79,22 +75,15 @@ def read_take(path: Path, options: ExportOptions) -> tuple[FaceAnimation, np.nda
     table = _read_table(path)
     curves = _channels(path, table, options)
     seconds, resolution = _seconds(path, table)
-    fps = frame_rate(seconds, resolution)
-    if not MIN_FPS <= fps <= MAX_FPS:
-        raise TalkerError(f"{path}: its timecodes advance at {fps:g} frames per second, not {MIN_FPS:g}..{MAX_FPS:g}")
-    frames = _frames(seconds, fps)
-    if frames[-1] >= MAX_FRAMES:
-        raise TalkerError(f"{path}: its timecodes span {frames[-1] + 1} frames, more than {MAX_FRAMES}; cut the take")
-    tracked = ~table.lost
-    curves, measured = _fill(curves[tracked], frames[tracked], int(frames[-1]) + 1)
+    take = steady(path, seconds, curves, table.lines, resolution, known=~table.lost)
     meta: dict[str, object] = {"source": path.name}
     if table.lost.any():
         meta["face_lost_frames"] = int(table.lost.sum())
-    if len(measured) > len(frames):
-        meta["dropped_frames"] = len(measured) - len(np.unique(frames))
+    if take.dropped:
+        meta["dropped_frames"] = take.dropped
     if emotion := _emotion(table, seconds):
         meta["emotion"] = emotion
-    return FaceAnimation(curves, fps, meta=meta), measured
+    return FaceAnimation(take.values, take.fps, meta=meta), take.measured
 
 
 @dataclass(frozen=True)
@@ -236,65 +225,7 @@ def _seconds(path: Path, table: _Table) -> tuple[np.ndarray, float]:
     seconds = hours * 3600 + minutes * 60 + whole + fraction
     steps = np.diff(seconds)
     steps[steps < -_DAY / 2] += _DAY  # Midnight.
-    bad = (steps <= 0) | (steps > _LONGEST_GAP)
-    if bad.any():
-        row = int(np.argmax(bad))
-        fault = f"is {steps[row]:.1f} s after" if steps[row] > 0 else "does not come after"
-        raise TalkerError(
-            f"{path}: line {table.lines[row + 1]}: the timecode {fault} the one in line {table.lines[row]}; "
-            "is this one take? cut the file there"
-        )
     return np.concatenate([[0.0], np.cumsum(steps)]), 0.001 if neurosync else 1 / _TICKS
-
-
-def frame_rate(seconds: np.ndarray, resolution: float) -> float:
-    """Frames per second behind the times of the rows.
-
-    A phone's frames jitter, its clock runs a little fast and now and then a frame is dropped, so a standard rate that
-    is near enough wins over an odd one that fits better.
-    """
-    if len(seconds) < 2:
-        return _LONE_ROW_FPS
-    steps = np.diff(seconds)
-    median = np.median(steps)
-    estimate = float(1 / np.mean(steps[np.abs(steps - median) < median / 2]))
-    if not MIN_FPS <= estimate <= MAX_FPS:
-        return estimate
-
-    def explains(fps: float) -> bool:
-        return bool(np.abs(np.arange(len(seconds)) / fps - seconds).max() < 1.01 * resolution)
-
-    nearest = min(_STANDARD_FPS, key=lambda fps: abs(fps - estimate))
-    deviation = abs(nearest / estimate - 1)
-    exact = [fps for fps in (round(estimate), *_STANDARD_FPS) if explains(fps)]
-    if exact or deviation < _CLOCK_ERROR:
-        return float(exact[0] if exact else nearest)
-    odd = [fps for fps in (round(estimate, digits) for digits in (1, 2, 3)) if explains(fps)]
-    return float(odd[0] if odd else nearest if deviation < _JITTER else round(estimate, 3))
-
-
-def _frames(seconds: np.ndarray, fps: float) -> np.ndarray:
-    """(rows,) int: the frame that each row becomes. Rows one step apart become neighbours, however they jitter."""
-    place = seconds * fps
-    frames = np.concatenate([[0], np.cumsum(np.maximum(np.rint(np.diff(place)), 1))]).astype(np.int64)
-    if np.abs(frames - place).max() <= 1:
-        return frames
-    return np.rint(place).astype(np.int64)  # The phone's clock drifts: long takes must stay with their sound.
-
-
-def _fill(curves: np.ndarray, frames: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows on a grid of `count` frames, linear between the measured ones and held beyond them; (count,) measured."""
-    out = np.empty((count, curves.shape[1]), np.float32)
-    measured = np.zeros(count, bool)
-    measured[frames] = True
-    out[frames] = curves
-    known = np.flatnonzero(measured)
-    missing = np.flatnonzero(~measured)
-    after = np.searchsorted(known, missing)
-    low, high = known[np.maximum(after - 1, 0)], known[np.minimum(after, len(known) - 1)]
-    share = np.clip((missing - low) / np.maximum(high - low, 1), 0, 1).astype(np.float32)[:, None]
-    out[missing] = out[low] * (1 - share) + out[high] * share
-    return out, measured
 
 
 def _emotion(table: _Table, seconds: np.ndarray) -> list[dict[str, object]]:

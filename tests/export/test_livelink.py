@@ -13,6 +13,7 @@ from talker.animation import FaceAnimation
 from talker.errors import TalkerError
 from talker.export import livelink
 from talker.export.registry import DEFAULT_OPTIONS, ExportOptions, read_animation
+from talker.export.timing import frame_rate
 from talker.rigs import arkit
 
 SAMPLE = Path(__file__).parents[1] / "data/livelink_iphone_30fps.csv"
@@ -122,7 +123,7 @@ def test_timecodes_are_never_malformed_or_off(fps: float, frame: int) -> None:
 def test_rate_is_read_exactly(fps: float, data: st.DataObject) -> None:
     count = data.draw(st.integers(3, 4000))
     seconds = np.rint(np.arange(count) * 60_000 / fps) / 60_000
-    assert livelink.frame_rate(seconds, 1 / 60_000) == fps
+    assert frame_rate(seconds, 1 / 60_000) == fps
 
 
 def test_rates_of_1001_are_read_exactly_from_a_take_long_enough_to_tell(tmp_path: Path) -> None:
@@ -383,15 +384,15 @@ MALFORMED: dict[str, tuple[Callable[[list[str]], object], str]] = {
     ),
     "backwards": (
         lambda lines: cell(lines, 9, "Timecode", "00:00:00:01.000"),
-        "line 9: the timecode does not come after the one in line 8; is this one take? cut the file there",
+        "line 9: its time does not come after that of line 8; is this one take? cut the file there",
     ),
     "standing still": (
         lambda lines: cell(lines, 9, "Timecode", "00:00:00:06.000"),
-        "line 9: the timecode does not come after the one in line 8; is this one take? cut the file there",
+        "line 9: its time does not come after that of line 8; is this one take? cut the file there",
     ),
     "an hour's hole": (
         lambda lines: cell(lines, 91, "Timecode", "01:00:00:00.000"),
-        "line 91: the timecode is 3598.5 s after the one in line 90; is this one take? cut the file there",
+        "line 91: its time is 3598.5 s after that of line 90; is this one take? cut the file there",
     ),
     "no timecode": (
         lambda lines: cell(lines, 2, "Timecode", "0.0"),
