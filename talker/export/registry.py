@@ -166,9 +166,9 @@ FORMATS: tuple[Format, ...] = (
         readable=True,
         variant="smplx",
     ),
-    Format("fbx", ".fbx", "arkit", "blender", "FBX through Blender"),
-    Format("abc", ".abc", "arkit", "blender", "Alembic point cache through Blender"),
-    Format("blend", ".blend", "arkit", "blender", "Blender scene through Blender"),
+    Format("fbx", ".fbx", "arkit", "blender", "FBX through Blender", variant="fbx"),
+    Format("abc", ".abc", "arkit", "blender", "Alembic point cache through Blender", variant="abc"),
+    Format("blend", ".blend", "arkit", "blender", "Blender scene through Blender", variant="blend"),
     Format("html", ".html", "arkit", "html", "one self-contained page: the face, the sound, the curves"),
     Format("mp4", ".mp4", "arkit", "video", "H.264 video of the face with the sound"),
 )
