@@ -18,6 +18,8 @@ import numpy as np
 
 from talker.animation import FaceAnimation
 from talker.errors import TalkerError
+from talker.export.csv_table import header_cells, row_fault
+from talker.export.csv_table import number as number_in
 from talker.export.registry import ExportOptions
 from talker.export.timing import steady
 from talker.files import read_bytes
@@ -119,10 +121,7 @@ def _read_table(path: Path) -> _Table:
 
 def _read_header(path: Path, line: bytes) -> list[str]:
     """Names of the value columns as talker spells them (`jawOpen`), unknown ones in lower case."""
-    try:
-        cells = [cell.strip() for cell in line.decode("utf-8-sig").split(",")]
-    except UnicodeDecodeError as error:
-        raise TalkerError(f"{path}: line 1 is not UTF-8 text; save it as UTF-8 CSV") from error
+    cells = header_cells(path, line)
     for place, (cell, expected) in enumerate(zip(cells, _LEADING, strict=False), start=1):
         if cell.lower() != expected.lower():
             raise TalkerError(f"{path}: column {place} is '{cell[:40]}' where Live Link Face has {expected}")
@@ -169,18 +168,12 @@ def _first_fault(
     names = [*_LEADING, *map(_cell, columns)]
     for number, line in block:
         cells = line.strip().decode("utf-8", "replace").split(",")
-        if len(cells) != len(names) and not (len(cells) == 2 and _number(cells[1]) == 0):
-            remedy = "the row is cut off: delete it" if len(cells) < len(names) else "delete what is too many"
-            return TalkerError(
-                f"{path}: line {number} has {len(cells)} cells where the header has {len(names)}; {remedy}"
-            )
-        parts = cells[0].split(":")
-        if len(parts) != 4 or not all(map(math.isfinite, map(_number, parts))):
+        clock = cells[0].split(":")
+        if len(clock) != 4 or not all(math.isfinite(number_in(part)) for part in clock):
             return TalkerError(f"{path}: line {number}: the timecode '{cells[0][:40]}' is not HH:MM:SS:FF.mmm")
-        for name, cell in zip(names[1:], cells[1:], strict=False):
-            if not math.isfinite(_number(cell)):
-                what = f"'{cell.strip()[:40]}' is not a finite number" if cell.strip() else "is empty"
-                return TalkerError(f"{path}: line {number}: {name} {what}; repair the cell or delete the row")
+        face_lost = len(cells) == 2 and number_in(cells[1]) == 0
+        if not face_lost and (fault := row_fault(names, ["0", *cells[1:]])):
+            return TalkerError(f"{path}: line {number}{fault}")
     return TalkerError(f"{path}: lines {block[0][0]}..{block[-1][0]} cannot be read as numbers ({cause})")
 
 
@@ -247,10 +240,3 @@ def _emotion(table: _Table, seconds: np.ndarray) -> list[dict[str, object]]:
 
 def _cell(name: str) -> str:
     return name[:1].upper() + name[1:]
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

@@ -120,11 +120,31 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("unreal-py", ".py", "metahuman", "unreal", "script that keys a MetaHuman inside the Unreal editor"),
     Format("emoface-txt", ".txt", "emoface", "emoface", "EmoFace's 174 MetaHuman controllers at 60 fps", readable=True),
-    Format("a2f-json", ".json", "arkit", "a2f", "Audio2Face blend-shape export", readable=True, shape_error=1e-6),
+    Format(
+        "a2f-json",
+        ".json",
+        "arkit",
+        "a2f",
+        "Audio2Face blend-shape export",
+        readable=True,
+        shape_error=1e-6,
+        variant="json",
+    ),
+    Format(
+        "a2f-csv",
+        ".csv",
+        "arkit",
+        "a2f",
+        "Audio2Face sample client's animation_frames.csv",
+        readable=True,
+        shape_error=1e-6,
+        variant="csv",
+    ),
     Format(
         "viseme-csv", ".csv", "viseme", "visemes", "the 15 OVR visemes, one row per frame", readable=True, variant="csv"
     ),
     Format("viseme-json", ".json", "viseme", "visemes", "the 15 OVR visemes", readable=True, variant="json"),
+    Format("vrm-json", ".json", "vrm", "visemes", "the preset expressions of VRM 1.0", readable=True, variant="vrm"),
     Format(
         "glb",
         ".glb",
