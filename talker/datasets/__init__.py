@@ -1,0 +1,1 @@
+"""Readers for the data that talker learns from."""

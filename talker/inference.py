@@ -1,0 +1,114 @@
+"""From sound to a face: load a model once, animate anything."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from talker.animation import MAX_FRAMES, FaceAnimation
+from talker.audio import NETWORK_RATE, Audio, read_audio
+from talker.errors import TalkerError
+from talker.models.checkpoint import load_checkpoint
+from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES, SpeechEncoder, frame_count
+from talker.models.talker import Talker
+from talker.rigs import arkit
+
+_CHUNK_FRAMES = 20 * FEATURE_FPS
+
+
+@dataclass(frozen=True)
+class Model:
+    """The networks, ready to run on one device."""
+
+    encoder: SpeechEncoder
+    talker: Talker
+    device: torch.device
+
+    @torch.inference_mode()
+    def curves(self, samples: np.ndarray) -> np.ndarray:
+        """(N,) float32 at 16 kHz -> (ceil(N / 320), 61) float32 at 50 Hz.
+
+        Works through the sound in pieces that overlap by all the context a frame can depend on, so an hour takes
+        linear time and little memory, and the pieces fit together.
+        """
+        frames = frame_count(len(samples))
+        context = self._context_frames()
+        out = np.empty((frames, arkit.CHANNEL_COUNT), np.float32)
+        for first in range(0, frames, _CHUNK_FRAMES):
+            last = min(first + _CHUNK_FRAMES, frames)
+            begin = max(0, first - context)
+            piece = torch.from_numpy(np.array(samples[begin * HOP_SAMPLES : (last + context) * HOP_SAMPLES]))
+            piece = torch.nn.functional.pad(piece, (0, max(0, 1 - len(piece))))
+            curves = self.talker.curves(self.encoder(piece[None].to(self.device)))[0]
+            out[first:last] = curves[first - begin : last - begin].cpu().numpy()
+        return out
+
+    def _context_frames(self) -> int:
+        reach = self.encoder.reach
+        return self.talker.reach + (2 * FEATURE_FPS if reach is None else reach)
+
+
+def load_model(name: str | Path = "default", device: str = "auto") -> Model:
+    """The model shipped with talker ("default") or one that `talker train` wrote to a folder."""
+    chosen = _device(device)
+    encoder, talker = load_checkpoint(name)
+    return Model(encoder.to(chosen), talker.to(chosen), chosen)
+
+
+def animate(
+    source: Path | str | Audio | np.ndarray,
+    sample_rate: int | None = None,
+    *,
+    fps: float = 60.0,
+    model: Model | str | Path = "default",
+    device: str = "auto",
+) -> FaceAnimation:
+    """Animate a face from speech.
+
+    Args:
+        source: A sound or video file, an `Audio`, or samples (N,) or (N, channels): floats in [-1, 1] or integers.
+        sample_rate: Of the samples, in Hz; files know their own.
+        fps: Frames per second of the result.
+        model: A loaded model (load it once for many files), "default", or a folder written by `talker train`.
+        device: "cpu", "cuda" or "auto", for a model that is not loaded yet.
+
+    Returns:
+        The take, with the sound attached.
+    """
+    audio, meta = _audio_of(source, sample_rate)
+    if len(audio.samples) == 0:
+        raise TalkerError(f"{meta.get('source', 'the sound')} is empty: there is nothing to animate")
+    if audio.duration * max(fps, FEATURE_FPS) > MAX_FRAMES:
+        raise TalkerError(f"{audio.duration / 3600:.1f} hours at {fps:g} fps is too long for one take: cut the sound")
+    if not isinstance(model, Model):
+        model = load_model(model, device)
+    curves = arkit.eye_angles_from_looks(model.curves(audio.resample(NETWORK_RATE).samples))
+    take = FaceAnimation(curves, FEATURE_FPS, audio, meta).resample(fps)
+    frames = max(1, math.ceil(audio.duration * fps - 1e-6))  # The last 50th of a second may outlast the sound.
+    return replace(take, curves=take.curves[:frames])
+
+
+def _audio_of(source: Path | str | Audio | np.ndarray, sample_rate: int | None) -> tuple[Audio, dict[str, str]]:
+    if isinstance(source, str | Path):
+        return read_audio(source), {"source": Path(source).name}
+    if isinstance(source, Audio):
+        return source, {}
+    if sample_rate is None:
+        raise TalkerError("animate(samples) needs their rate: animate(samples, sample_rate=16000)")
+    samples = np.asarray(source)
+    if np.issubdtype(samples.dtype, np.signedinteger):
+        samples = samples / -float(np.iinfo(samples.dtype).min)
+    return Audio(samples, sample_rate), {}
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise TalkerError(f"no such device '{name}' on this machine; choose cpu, cuda or auto") from error
+    return device

@@ -1,0 +1,1 @@
+"""The networks: one configuration dataclass and one module per file."""

@@ -1,0 +1,1 @@
+"""How the weights are made: data, losses and a resumable loop."""

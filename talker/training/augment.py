@@ -1,0 +1,71 @@
+"""Many voices and rooms out of few: what may happen to speech without changing what the mouth does."""
+
+import numpy as np
+
+from talker.audio import NETWORK_RATE
+
+
+def change_voice(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Tilt the spectrum and move the formants' balance with a short random filter; the loudness is kept."""
+    if random.random() < 0.5:
+        return samples
+    taps = np.array([1.0, random.uniform(-0.7, 0.7), random.uniform(-0.3, 0.3)])
+    filtered = np.convolve(samples, taps)[: len(samples)]
+    return filtered * (_loudness(samples) / max(_loudness(filtered), 1e-6))
+
+
+def add_room(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A short decaying reverberation, now and then."""
+    if random.random() < 0.75:
+        return samples
+    seconds = random.uniform(0.05, 0.25)
+    decay = np.exp(-np.arange(round(seconds * NETWORK_RATE)) / (seconds * NETWORK_RATE / 5))
+    tail = random.standard_normal(len(decay)) * decay
+    tail *= random.uniform(0.2, 0.7) / np.linalg.norm(tail)
+    tail[0] += 1.0
+    size = 1 << int(np.ceil(np.log2(len(samples) + len(tail))))
+    return np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)[: len(samples)]
+
+
+def add_noise(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Steady noise, white to brown, 5 to 45 dB below the speech, half of the time."""
+    if random.random() < 0.5:
+        return samples
+    spectrum = np.fft.rfft(random.standard_normal(len(samples)))
+    spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** random.uniform(0.0, 1.0)
+    noise = np.fft.irfft(spectrum, len(samples))
+    level = max(_loudness(samples), 1e-4) * 10 ** (-random.uniform(5, 45) / 20)
+    return samples + noise * (level / max(_loudness(noise), 1e-9))
+
+
+def set_loudness(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Bring the crop to a random level between a distant voice and a hot recording."""
+    gain = 10 ** (random.uniform(-42, -14) / 20) / max(_loudness(samples), 1e-4)
+    return np.clip(samples * gain, -1.0, 1.0)
+
+
+def mute(
+    samples: np.ndarray, curves: np.ndarray, fps: float, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Now and then silence a stretch of sound, digitally or down to a whisper of noise: there the face rests.
+
+    The curves, (T, C) at `fps`, ease to zero and back within a tenth of a second.
+    """
+    if random.random() < 0.75:
+        return samples, curves
+    seconds = len(samples) / NETWORK_RATE
+    length = seconds if random.random() < 0.1 else random.uniform(0.4, 0.6 * seconds)
+    begin = random.uniform(-0.3, seconds - 0.3) if length < seconds else 0.0
+    first, last = (int(np.clip(t * NETWORK_RATE, 0, len(samples))) for t in (begin, begin + length))
+    out = samples.copy()
+    floor = 0.0 if random.random() < 0.5 else 10 ** (random.uniform(-90, -55) / 20)
+    out[first:last] = floor * random.standard_normal(last - first)
+    times = np.arange(len(curves)) / fps
+    open_share = np.clip(np.maximum(begin - times, times - begin - length) / 0.1 + 1.0, 0.0, 1.0)
+    if length >= seconds:
+        open_share[:] = 0.0
+    return out, curves * open_share[:, None]
+
+
+def _loudness(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0

@@ -1,0 +1,115 @@
+"""Face curves to learn from, out of tracked landmarks and scores.
+
+Landmarks measure lips better than MediaPipe's own blend-shape scores do (on one GRID speaker `mouthUpperUp`,
+`mouthFunnel` and `mouthRoll` hardly move), so the opening and the width of the mouth come from landmarks; the other
+channels are scores. What a speaker shows while silent is the shape of the face, not expression, and is subtracted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from talker.datasets.tracks import TrackedClip
+from talker.rigs import arkit
+
+# MediaPipe landmark numbers.
+_INNER_LIPS = ((13, 14), (82, 87), (312, 317))  # upper and lower: the middle and either side of it
+_MOUTH_CORNERS = (61, 291)
+_EYE_CORNERS = (33, 263)
+
+# Lip gap at jawOpen = 1, in outer eye distances: the slope of MediaPipe's jawOpen against the gap on GRID.
+_FULL_GAP = 0.45
+# Change of mouth width at full pucker or full stretch, in outer eye distances: the extremes of acted speech.
+_FULL_PUCKER, _FULL_STRETCH = 0.16, 0.20
+_TOUCHING_PERCENTILE = 3.0  # Everybody's lips touch in more than 3 % of the frames of speech with its pauses.
+_JAW_SECONDS = 0.08  # The jaw follows the lips' opening with about this inertia.
+
+_SCORE_CHANNELS = tuple(
+    name
+    for name in arkit.SHAPES
+    if name.startswith(("mouthSmile", "mouthFrown", "mouthDimple", "mouthRoll", "mouthShrug", "mouthPress"))
+    or name.startswith(("mouthUpperUp", "mouthLowerDown", "browInnerUp", "browOuterUp", "browDown"))
+)
+_GAP_CHANNELS = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthStretchLeft", "mouthStretchRight")
+TARGET_CHANNELS: tuple[str, ...] = tuple(n for n in arkit.SHAPES if n in (*_SCORE_CHANNELS, *_GAP_CHANNELS))
+"""What speech can tell. Blinks, gaze, the head and the tongue are left at rest."""
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """What is constant about a speaker: `touching` is the lip gap when the lips touch, `width` that of the resting
+    mouth (both in outer eye distances), `scores` the scores of the resting face.
+    """  # noqa: D205
+
+    touching: float
+    width: float
+    scores: dict[str, float]
+
+
+def lip_gap(clip: TrackedClip) -> np.ndarray:
+    """(T,) distance of the inner lips in outer eye distances: the measurement that predictions are judged by."""
+    gaps = [_distance(clip, upper, lower) for upper, lower in _INNER_LIPS]
+    return np.mean(gaps, axis=0) / _distance(clip, *_EYE_CORNERS)
+
+
+def mouth_width(clip: TrackedClip) -> np.ndarray:
+    """(T,) distance of the mouth corners in outer eye distances."""
+    return _distance(clip, *_MOUTH_CORNERS) / _distance(clip, *_EYE_CORNERS)
+
+
+def measure_speaker(clips: Sequence[TrackedClip], silent: Sequence[np.ndarray]) -> Speaker:
+    """The constants of one speaker from all their clips; `silent` tells for each frame whether nothing is heard."""
+    found = np.concatenate([clip.found for clip in clips])
+    rest = np.concatenate(silent) & found
+    if rest.sum() < 25:  # No pauses: take the most closed tenth of the speech instead.
+        gap = np.concatenate([lip_gap(clip) for clip in clips])
+        rest = found & (gap <= np.percentile(gap[found], 10))
+    gap = np.concatenate([lip_gap(clip) for clip in clips])[found]
+    width = np.concatenate([mouth_width(clip) for clip in clips])[rest]
+    scores = {name: np.concatenate([clip.scores[name] for clip in clips])[rest] for name in _SCORE_CHANNELS}
+    return Speaker(
+        float(np.percentile(gap, _TOUCHING_PERCENTILE)),
+        float(np.median(width)),
+        {name: float(np.median(values)) for name, values in scores.items()},
+    )
+
+
+def target_curves(clip: TrackedClip, speaker: Speaker) -> np.ndarray:
+    """(T, 52) float32 weights in [0, 1] at the clip's frame rate; channels not in `TARGET_CHANNELS` are 0."""
+    curves = np.zeros((len(clip.found), arkit.SHAPE_COUNT), np.float32)
+
+    def put(name: str, values: np.ndarray) -> None:
+        curves[:, arkit.INDEX[name]] = np.clip(values, 0.0, 1.0)
+
+    for name in _SCORE_CHANNELS:
+        put(name, (clip.scores[name] - speaker.scores[name]) / (1.0 - speaker.scores[name]))
+    curves[:] = (curves + curves[:, arkit.MIRROR[: arkit.SHAPE_COUNT]]) / 2  # One face's asymmetry is not speech.
+
+    aperture = np.clip((lip_gap(clip) - speaker.touching) / _FULL_GAP, 0.0, 1.0)
+    jaw = np.maximum(aperture, _smooth(aperture, _JAW_SECONDS * clip.fps))
+    put("jawOpen", jaw)
+    put("mouthClose", jaw - aperture)
+
+    # A narrow mouth is a funnel where it is open and a pucker where it is shut.
+    wider = mouth_width(clip) - speaker.width
+    narrow = np.clip(-wider / _FULL_PUCKER, 0.0, 1.0)
+    funnel = np.clip(aperture / 0.15, 0.0, 1.0)
+    put("mouthFunnel", narrow * funnel)
+    put("mouthPucker", narrow * (1.0 - 0.5 * funnel))
+    smile = curves[:, arkit.INDEX["mouthSmileLeft"]]
+    stretch = wider / _FULL_STRETCH - smile  # A smile widens the mouth as well.
+    put("mouthStretchLeft", stretch)
+    put("mouthStretchRight", stretch)
+    return curves
+
+
+def _distance(clip: TrackedClip, first: int, second: int) -> np.ndarray:
+    return np.linalg.norm(clip.points[:, first] - clip.points[:, second], axis=-1)
+
+
+def _smooth(values: np.ndarray, sigma_frames: float) -> np.ndarray:
+    reach = max(1, round(3 * sigma_frames))
+    window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_frames) ** 2)
+    padded = np.pad(values, reach, mode="edge")
+    return np.convolve(padded, window / window.sum(), mode="valid")
