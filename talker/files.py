@@ -1,7 +1,9 @@
 """Files from strangers and for strangers: checked when read, whole or absent when written."""
 
 import os
+import shutil
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,35 +19,33 @@ MAX_ARRAY_BYTES = 400_000_000
 # What zipfile and numpy raise on damaged archives, as found by fuzzing them.
 _ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError),
-    *(ValueError, TypeError, KeyError, SyntaxError, OverflowError),
+    *(ValueError, TypeError, KeyError, SyntaxError, OverflowError, tokenize.TokenError),
 )
 
 
 @contextmanager
 def atomic_output(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it becomes `path` on success and vanishes on any failure.
+    """Yield a temporary path near `path`; it becomes `path` on success and vanishes on any failure.
 
-    The temporary name keeps the extension, because some writers choose their container by it.
+    It has the same file name, in a folder of its own, because some formats hold their own name or go by its extension.
     """
+    if path.is_dir():
+        raise TalkerError(f"cannot write {path}: it is a folder; give a file name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:60]}-", suffix=path.suffix, dir=path.parent)
+        folder = Path(tempfile.mkdtemp(prefix=".talker-", dir=path.parent))
     except OSError as error:
         raise TalkerError(f"cannot write {path}: {_reason(error)}; choose a folder you may write to") from error
-    os.close(handle)
-    temporary = Path(name)
+    temporary = folder / path.name
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        if path.is_dir():
-            raise TalkerError(f"cannot write {path}: it is a folder; give a file name")
         os.replace(temporary, path)
     except OSError as error:
         if error.filename is not None and Path(error.filename) != temporary:
             raise
         raise TalkerError(f"cannot write {path}: {_reason(error)}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_bytes(path: Path, limit: int = 1 << 30) -> bytes:
@@ -122,9 +122,3 @@ def _short(error: Exception) -> str:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
