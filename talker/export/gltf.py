@@ -1,0 +1,179 @@
+"""glTF 2.0, binary (`.glb`) or one JSON file (`.gltf`): the head, its 52 shapes, its skeleton and the performance.
+
+What a file holds:
+
+- a mesh "face" with one primitive per material, 52 sparse morph targets (positions and normals) named in
+  `extras.targetNames`, and a skin;
+- joints "neck" > "head" > "left_eye", "right_eye". The skin blends neck and head by `HeadMesh.head_weight`, so the
+  neck bends instead of tearing, and the eyeballs turn rigidly;
+- one animation: morph weights and three joint rotations, linear, one key per frame;
+- in the scene's `extras`: `fps`, `meta`, and, when there is sound, `audio`: the name under which the sound should lie
+  beside the file. Reading picks it up from there.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+import talker
+from talker.animation import FaceAnimation, plain_meta
+from talker.export.gltf_animation import read_animation
+from talker.export.gltf_builder import INDICES, VERTICES, GltfBuilder, Json, index_type
+from talker.export.registry import ExportOptions
+from talker.rigs import arkit, look, turns
+from talker.rigs.head_mesh import HeadMesh
+from talker.rigs.user_mesh import load_head
+
+JOINTS = ("neck", "head", "left_eye", "right_eye")
+_FIRST_JOINT = 1  # Node 0 is the face.
+_TURNED = {"head": arkit.HEAD, "left_eye": arkit.LEFT_EYE, "right_eye": arkit.RIGHT_EYE}
+_SMALLEST_TURN = 1e-3  # A normal that turns by less than this many radians is stored as unchanged.
+
+
+def write_glb(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
+    """Write one binary file."""
+    path.write_bytes(_build(animation, path, options).glb())
+
+
+def write_gltf(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
+    """Write one JSON file with everything inside."""
+    path.write_bytes(_build(animation, path, options).gltf())
+
+
+def read_glb(path: Path, options: ExportOptions) -> FaceAnimation:
+    """Read the performance out of any glTF file that animates ARKit-named morph targets."""
+    return read_animation(path)
+
+
+read_gltf = read_glb
+
+
+def _build(animation: FaceAnimation, path: Path, options: ExportOptions) -> GltfBuilder:
+    head = load_head(options.head)
+    builder = GltfBuilder(f"talker {talker.__version__}")
+    extras: Json = {"fps": animation.fps, "meta": plain_meta(animation.meta)}
+    if animation.audio is not None:
+        extras["audio"] = path.with_suffix(".wav").name
+    builder.document["scene"] = 0
+    builder.add("scenes", {"nodes": [0, _FIRST_JOINT], "extras": extras})
+    builder.add("nodes", {"name": "face", "mesh": _add_mesh(builder, head), "skin": 0})
+    _add_skeleton(builder, head)
+    _add_animation(builder, animation)
+    return builder
+
+
+def _add_mesh(builder: GltfBuilder, head: HeadMesh) -> int:
+    neutral, faces, deltas = (tensor.cpu().numpy() for tensor in (head.neutral, head.faces, head.deltas))
+    normals = vertex_normals(neutral, faces)
+    normal_deltas = np.stack([vertex_normals(neutral + delta, faces) for delta in deltas]) - normals
+    normal_deltas[np.abs(normal_deltas).max(axis=2) < _SMALLEST_TURN] = 0
+    joints, weights = skin_weights(head)
+    primitives = []
+    for material in look.MATERIALS:
+        part = faces[head.part_faces(*material.parts).cpu().numpy()]
+        if len(part) == 0:
+            continue
+        used, corners = np.unique(part, return_inverse=True)
+        attributes = {
+            "POSITION": builder.add_array(_f4(neutral[used]), VERTICES, bounds=True),
+            "NORMAL": builder.add_array(_f4(normals[used]), VERTICES),
+            "JOINTS_0": builder.add_array(joints[used].astype(np.uint8), VERTICES),
+            "WEIGHTS_0": builder.add_array(_f4(weights[used]), VERTICES),
+            **_surface_attributes(builder, head, material, used),
+        }
+        targets = [
+            {
+                "POSITION": builder.add_changes(_f4(deltas[shape, used]), bounds=True),
+                "NORMAL": builder.add_changes(_f4(normal_deltas[shape, used])),
+            }
+            for shape in range(arkit.SHAPE_COUNT)
+        ]
+        indices = builder.add_array(corners.reshape(-1).astype(index_type(len(used))), INDICES)
+        look_of_part = _add_material(builder, head, material)
+        primitives.append({"attributes": attributes, "indices": indices, "targets": targets, "material": look_of_part})
+    mesh = {"name": "face", "primitives": primitives, "weights": [0.0] * arkit.SHAPE_COUNT}
+    return builder.add("meshes", mesh | {"extras": {"targetNames": list(arkit.SHAPES)}})
+
+
+def _surface_attributes(
+    builder: GltfBuilder, head: HeadMesh, material: look.Material, used: np.ndarray
+) -> dict[str, int]:
+    if material.name == "eyes":
+        return {"TEXCOORD_0": builder.add_array(_f4(look.eye_coordinates(head)[used]), VERTICES)}
+    if material.name == "skin":
+        colours = np.full((len(used), 4), 255, np.uint8)
+        colours[:, :3] = np.rint(255 * look.skin_tint(head)[used])
+        return {"COLOR_0": builder.add_array(colours, VERTICES, normalized=True)}
+    return {}
+
+
+def _add_material(builder: GltfBuilder, head: HeadMesh, material: look.Material) -> int:
+    surface: Json = {"metallicFactor": 0.0, "roughnessFactor": material.roughness}
+    if material.name == "eyes":
+        surface["baseColorTexture"] = {"index": builder.add_png(look.eye_picture(look.iris_angle(head)), "eye")}
+    else:
+        surface["baseColorFactor"] = [*material.colour, 1.0]
+    sides = {"doubleSided": True} if material.double_sided else {}
+    return builder.add("materials", {"name": material.name, "pbrMetallicRoughness": surface, **sides})
+
+
+def _add_skeleton(builder: GltfBuilder, head: HeadMesh) -> None:
+    places = joint_places(head)
+    parents = {"neck": np.zeros(3), "head": places["neck"], "left_eye": places["head"], "right_eye": places["head"]}
+    children = {"neck": ["head"], "head": ["left_eye", "right_eye"]}
+    binds = np.tile(np.eye(4, dtype="<f4"), (len(JOINTS), 1, 1))
+    for index, name in enumerate(JOINTS):
+        node: Json = {"name": name, "translation": _f4(places[name] - parents[name]).tolist()}
+        if name in children:
+            node["children"] = [_FIRST_JOINT + JOINTS.index(child) for child in children[name]]
+        builder.add("nodes", node)
+        binds[index, 3, :3] = -places[name]  # glTF stores matrices by columns.
+    joints = [_FIRST_JOINT + index for index in range(len(JOINTS))]
+    matrices = builder.add_array(binds.reshape(-1, 16))
+    builder.add("skins", {"name": "skeleton", "joints": joints, "skeleton": joints[0], "inverseBindMatrices": matrices})
+
+
+def _add_animation(builder: GltfBuilder, animation: FaceAnimation) -> None:
+    clock = builder.add_array(_f4(animation.times), bounds=True)
+    tracks = [("weights", 0, _f4(animation.shapes).reshape(-1))]
+    for name, channels in _TURNED.items():
+        turned = _f4(turns.quaternions(animation.curves[:, channels]))
+        tracks.append(("rotation", _FIRST_JOINT + JOINTS.index(name), turned))
+    item: Json = {"name": "talk", "samplers": [], "channels": []}
+    for sampler, (path, node, values) in enumerate(tracks):
+        item["samplers"].append({"input": clock, "interpolation": "LINEAR", "output": builder.add_array(values)})
+        item["channels"].append({"sampler": sampler, "target": {"node": node, "path": path}})
+    builder.add("animations", item)
+
+
+def joint_places(head: HeadMesh) -> dict[str, np.ndarray]:
+    """Where the joints are: the neck's, which never moves, stands at the bottom of the mesh below the head's pivot."""
+    pivot, eyes = head.head_pivot.cpu().numpy(), head.eye_centres.cpu().numpy()
+    bottom = np.array([pivot[0], float(head.neutral[:, 1].min()), pivot[2]], np.float32)
+    return dict(zip(JOINTS, (bottom, pivot, eyes[0], eyes[1]), strict=True))
+
+
+def skin_weights(head: HeadMesh) -> tuple[np.ndarray, np.ndarray]:
+    """(V, 4) joints, as indices into `JOINTS`, and (V, 4) their weights, which add up to 1."""
+    follow = head.head_weight.cpu().numpy().astype(np.float32)
+    weights = np.zeros((len(follow), 4), np.float32)
+    weights[:, 0], weights[:, 1] = follow, 1 - follow
+    joints = np.zeros((len(follow), 4), int)
+    joints[:, 0] = JOINTS.index("head")
+    for name in ("left_eye", "right_eye"):
+        joints[head.parts[name].cpu().numpy(), 0] = JOINTS.index(name)
+    joints[weights == 0] = 0
+    return joints, weights
+
+
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(V, 3) unit normals, each the mean of its faces' weighted by their area."""
+    corners = vertices[faces]
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    sums = np.stack([np.bincount(faces.ravel(), np.repeat(across[:, axis], 3), len(vertices)) for axis in range(3)], 1)
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.where(length > 1e-20, sums / np.maximum(length, 1e-20), (0.0, 0.0, 1.0))
+
+
+def _f4(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, "<f4")
