@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -156,15 +156,82 @@ class Formats:
 
     def run(self) -> int:
         """Print the table."""
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table("format", "extension", "rig", "reads", "writes", "what it is", box=None)
-        for format in available_formats():
-            reads, writes = ("yes" if able else "" for able in (format.readable, format.writable))
-            table.add_row(format.name, format.extension, format.rig, reads, writes, format.summary)
-        Console().print(table)
+        able = {True: "yes", False: ""}
+        _say_table(
+            [
+                {
+                    **{"format": format.name, "extension": format.extension, "rig": format.rig},
+                    **{"reads": able[format.readable], "writes": able[format.writable], "what it is": format.summary},
+                }
+                for format in available_formats()
+            ]
+        )
         return 0
+
+
+@dataclass(frozen=True)
+class RigsList:
+    """List the rigs talker knows."""
+
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self) -> int:
+        """Print the table."""
+        from talker.rigs.catalogue import RIGS, formats_of
+
+        if self.json:
+            fields = ("name", "channels", "summary")
+            _say_json([{**{f: getattr(rig, f) for f in fields}, "formats": formats_of(rig)} for rig in RIGS])
+            return 0
+        _say_table(
+            [
+                {"rig": rig.name, "channels": rig.channels, "what it is": rig.summary, "formats": formats_of(rig)}
+                for rig in RIGS
+            ]
+        )
+        return 0
+
+
+@dataclass(frozen=True)
+class RigsShow:
+    """Show the controls of one rig: their names, ranges and meaning.
+
+    Examples:
+      talker rigs show arkit
+      talker rigs show metahuman --json
+    """
+
+    name: Annotated[str, tyro.conf.Positional]
+    """Rig (see `talker rigs list`)."""
+    json: bool = False
+    """Print JSON instead of tables."""
+
+    def run(self) -> int:
+        """Print the tables."""
+        from talker.rigs.catalogue import describe, find_rig
+
+        rig = describe(find_rig(self.name))
+        if self.json:
+            _say_json(rig)
+            return 0
+        _say(f"{rig['name']}: {rig['channels']}; {rig['summary']}; formats: {', '.join(rig['formats']) or 'none yet'}")
+        for title, rows in rig["tables"].items():
+            _say(f"\n{title}")
+            _say_table(rows)
+        return 0
+
+
+@dataclass(frozen=True)
+class Rigs:
+    """Rigs: what talker can drive, and their controls."""
+
+    # One line per action.
+    action: Annotated[RigsList, tyro.conf.subcommand("list")] | Annotated[RigsShow, tyro.conf.subcommand("show")]
+
+    def run(self) -> int:
+        """Do it."""
+        return self.action.run()
 
 
 # One line per verb.
@@ -172,6 +239,7 @@ Command = (
     Annotated[Animate, tyro.conf.subcommand("animate")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Formats, tyro.conf.subcommand("formats")]
+    | Annotated[Rigs, tyro.conf.subcommand("rigs")]
     | Annotated[Train, tyro.conf.subcommand("train")]
 )
 
@@ -194,6 +262,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _say(text: str) -> None:
     print(text)  # noqa: T201
+
+
+def _say_json(data: Any) -> None:
+    import json
+
+    _say(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def _say_table(rows: list[dict[str, Any]]) -> None:
+    """One line per row under the keys of the first one; columns that are empty throughout are left out."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = [name for name in rows[0] if any(row[name] != "" for row in rows)]
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in columns))
+    # In a pipe a row stays one line, for `grep` and `cut`.
+    Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

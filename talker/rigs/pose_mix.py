@@ -25,11 +25,13 @@ class PoseMix:
     Attributes:
         names: (N,) names of the poses.
         poses: (N, 52) ARKit weights at full strength.
+        notes: (N,) what each pose is, in words.
         groups: Indices of poses that share at most the weight 1; poses of different groups add up.
     """
 
     names: tuple[str, ...]
     poses: np.ndarray
+    notes: tuple[str, ...]
     groups: tuple[tuple[int, ...], ...]
 
     @classmethod
@@ -43,7 +45,14 @@ class PoseMix:
             shape = row["shape"]
             sides = [shape] if shape in arkit.INDEX else [f"{shape}Left", f"{shape}Right"]
             poses[names.index(row["pose"]), [arkit.INDEX[side] for side in sides]] = float(row["weight"])
-        return cls(names, poses, tuple(tuple(names.index(name) for name in group) for group in groups))
+        notes = tuple(next(row["why"] for row in rows if row["pose"] == name) for name in names)
+        return cls(names, poses, notes, tuple(tuple(names.index(name) for name in group) for group in groups))
+
+    def recipe(self, name: str) -> str:
+        """A pose in words: `jawOpen 0.42 + mouthFunnel 0.55`; a shape without a side stands for both."""
+        pose = self.poses[self.names.index(name)]
+        parts = {_stem(arkit.SHAPES[i]): f"{_stem(arkit.SHAPES[i])} {pose[i]:.2f}" for i in np.flatnonzero(pose)}
+        return " + ".join(parts.values())
 
     def mix(self, weights: np.ndarray) -> np.ndarray:
         """The face of a mixture. (T, N) weights -> (T, 61) curves."""

@@ -16,7 +16,8 @@ VISEMES: tuple[str, ...] = (
 
 
 @cache
-def _mix() -> PoseMix:
+def poses() -> PoseMix:
+    """The poses that faces are mixed from."""
     mix = PoseMix.read(rigs_dir() / "visemes" / "ovr15.csv", [VISEMES[1:]])
     assert mix.names == VISEMES[1:]
     return mix
@@ -24,11 +25,11 @@ def _mix() -> PoseMix:
 
 def from_curves(curves: np.ndarray) -> np.ndarray:
     """Viseme weights of face curves: the nearest mixture, and silence for the rest. (T, 61) -> (T, 15), sums of 1."""
-    spoken = _mix().unmix(curves)
+    spoken = poses().unmix(curves)
     silence = np.maximum(1.0 - spoken.sum(axis=1, keepdims=True), 0.0)
     return np.concatenate([silence, spoken], axis=1)
 
 
 def to_curves(weights: np.ndarray) -> np.ndarray:
     """The mouth that viseme weights describe; everything else rests. (T, 15) -> (T, 61)."""
-    return _mix().mix(weights[:, 1:])
+    return poses().mix(weights[:, 1:])

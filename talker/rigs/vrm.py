@@ -16,7 +16,8 @@ EXPRESSIONS: tuple[str, ...] = (*VOWELS, *EMOTIONS, *BLINKS, *LOOKS)
 
 
 @cache
-def _mix() -> PoseMix:
+def poses() -> PoseMix:
+    """The poses that faces are mixed from."""
     mix = PoseMix.read(rigs_dir() / "visemes" / "vrm.csv", [VOWELS, EMOTIONS])
     assert mix.names == VOWELS + EMOTIONS
     return mix
@@ -34,14 +35,14 @@ def from_curves(curves: np.ndarray) -> np.ndarray:
     pitch = curves[:, arkit.INDEX["leftEyePitch"]] + curves[:, arkit.INDEX["rightEyePitch"]]
     pitch = pitch / 2 / arkit.EYE_PITCH_PER_LOOK
     looks = np.clip([-pitch, pitch, -yaw, yaw], 0.0, 1.0)
-    return np.column_stack([_mix().unmix(curves), both, left - both, right - both, *looks]).astype(np.float32)
+    return np.column_stack([poses().unmix(curves), both, left - both, right - both, *looks]).astype(np.float32)
 
 
 def to_curves(weights: np.ndarray) -> np.ndarray:
     """The face that expression weights describe. (T, 17) -> (T, 61)."""
-    poses = len(VOWELS) + len(EMOTIONS)
-    curves = _mix().mix(weights[:, :poses])
-    both, left, right, up, down, to_left, to_right = weights[:, poses:].T
+    mixed = len(VOWELS) + len(EMOTIONS)
+    curves = poses().mix(weights[:, :mixed])
+    both, left, right, up, down, to_left, to_right = weights[:, mixed:].T
     curves[:, arkit.INDEX["eyeBlinkLeft"]] = np.clip(both + left, 0.0, 1.0)
     curves[:, arkit.INDEX["eyeBlinkRight"]] = np.clip(both + right, 0.0, 1.0)
     for eye in (arkit.LEFT_EYE, arkit.RIGHT_EYE):

@@ -115,7 +115,7 @@ def test_solution_is_optimal_on_real_speech() -> None:
     from scipy.optimize import minimize
 
     curves = livelink.read(path, DEFAULT_OPTIONS).curves[::400]
-    mix = visemes._mix()
+    mix = visemes.poses()
     basis = mix._features(mix.poses)
     for face, weights in zip(mix._features(curves[:, :52]), visemes.from_curves(curves)[:, 1:], strict=True):
         cost = lambda w, face=face: ((w @ basis - face) ** 2).sum() + 1e-3 * (w @ w)  # noqa: E731
