@@ -15,6 +15,7 @@ from talker.files import read_bytes
 from talker.rigs import emoface, metahuman
 
 _BLOCK_FRAMES = 4096
+_LARGEST = 1e6  # Controls go from -1 to 1; whatever lies beyond this is damage.
 
 
 def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
@@ -50,7 +51,7 @@ def _parse(path: Path, numbered: list[tuple[int, bytes]]) -> np.ndarray:
     """(lines, 174) float64 of some numbered lines."""
     try:
         values = np.loadtxt([line for _, line in numbered], delimiter=",", comments=None, ndmin=2)
-        sound = values.shape == (len(numbered), len(emoface.COLUMNS)) and bool(np.isfinite(values).all())
+        sound = values.shape == (len(numbered), len(emoface.COLUMNS)) and bool((np.abs(values) < _LARGEST).all())
     except ValueError:
         sound = False
     if sound:
@@ -61,10 +62,10 @@ def _parse(path: Path, numbered: list[tuple[int, bytes]]) -> np.ndarray:
             remedy = "is it an EmoFace file?" if number == 1 else "the line is damaged: delete it"
             raise TalkerError(f"{path}: line {number} has {len(cells)} values, not {len(emoface.COLUMNS)}; {remedy}")
         for column, cell in enumerate(cells):
-            if not math.isfinite(_number(cell)):
+            if not abs(_number(cell)) < _LARGEST:
                 raise TalkerError(
                     f"{path}: line {number}, column {column + 1} ({emoface.COLUMNS[column]}) is "
-                    f"'{cell.decode('utf-8', 'replace').strip()[:40]}', not a finite number; delete the line"
+                    f"'{cell.decode('utf-8', 'replace').strip()[:40]}', not a usable number; delete the line"
                 )
     raise TalkerError(f"{path}: its lines cannot be read as numbers; export it again")
 

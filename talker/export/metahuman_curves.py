@@ -221,11 +221,12 @@ def _parse_row(path: Path, number: int, line: bytes, count: int | None) -> tuple
         values = np.fromiter(map(float, cells[1:]), np.float64, len(cells) - 1)
     except ValueError:
         values = np.array([float(cell) if _is_number(cell) else math.nan for cell in cells[1:]])
-    if not np.isfinite(values).all():
-        column = int(np.argmin(np.isfinite(values)))
+    usable = np.abs(values) < _LARGEST
+    if not usable.all():
+        column = int(np.argmin(usable))
         raise TalkerError(
             f"{path}: line {number} ({cells[0][:60]}): column {column + 2} is '{cells[column + 1].strip()[:40]}', "
-            "not a finite number; repair the cell or export the table again"
+            "not a usable number; repair the cell or export the table again"
         )
     return cells[0].strip(), values
 
@@ -262,7 +263,7 @@ def _values(path: Path, name: str, listed: Any, count: int) -> np.ndarray:
         raise TalkerError(f"{path}: '{name}' has {len(listed)} values for {count} times")
     for place, value in enumerate(listed, start=1):
         if type(value) not in (int, float) or not abs(value) < _LARGEST:
-            raise TalkerError(f"{path}: '{name}': value {place} is {_short(value)}, not a sensible number")
+            raise TalkerError(f"{path}: '{name}': value {place} is {_short(value)}, not a usable number")
     return np.array(listed, np.float64)
 
 

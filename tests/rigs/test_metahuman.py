@@ -140,9 +140,14 @@ def test_lip_rolls_and_tongue_have_the_right_signs():
 
 def test_one_sided_shapes_stay_on_their_side():
     for name in arkit.SHAPES:
-        if name.endswith(("Left", "Right")) and not name.startswith(("jaw", "eyeLook")) and name[5:] not in (
-            "Left",
-            "Right",
+        if (
+            name.endswith(("Left", "Right"))
+            and not name.startswith(("jaw", "eyeLook"))
+            and name[5:]
+            not in (
+                "Left",
+                "Right",
+            )
         ):
             side = "L" if name.endswith("Left") else "R"
             assert all(curve.endswith(side) for curve in driven_curves(**{name: 0.7})), name
