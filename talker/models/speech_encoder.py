@@ -34,7 +34,7 @@ class SpeechEncoderConfig:
         position_kernel: Frames seen by the convolution that tells positions apart (odd).
         attention_reach: Frames that a layer may look back and ahead. It bounds what any frame can depend on, so that
             long recordings can be cut into overlapping pieces without changing the result.
-        dropout: Used in training only.
+        dropout: Share of the transformer's inputs that is dropped in training.
     """
 
     conv_width: int = 192
@@ -83,10 +83,10 @@ class SpeechEncoder(nn.Module):
                 num_hidden_layers=config.layers,
                 num_attention_heads=config.heads,
                 intermediate_size=config.feed_forward,
-                hidden_dropout=config.dropout,
-                activation_dropout=config.dropout,
-                attention_dropout=config.dropout,
                 feat_proj_dropout=config.dropout,
+                hidden_dropout=0.0,
+                activation_dropout=0.0,
+                attention_dropout=0.0,
                 layerdrop=0.0,
                 # A norm over time would make every frame depend on the whole recording and on its padding.
                 feat_extract_norm="layer",

@@ -18,11 +18,14 @@ _INNER_LIPS = ((13, 14), (82, 87), (312, 317))  # upper and lower: the middle an
 _MOUTH_CORNERS = (61, 291)
 _EYE_CORNERS = (33, 263)
 
-# Lip gap at jawOpen = 1, in outer eye distances: the slope of MediaPipe's jawOpen against the gap on GRID.
-_FULL_GAP = 0.45
+# Aperture of lively but ordinary speech at its widest (95th percentile). How wide somebody opens the mouth cannot be
+# heard, and differs by a factor of two between speakers; on the default head this makes a gap like most people's.
+_WIDE_APERTURE = 0.45
+_WIDE_PERCENTILE = 95.0
 # Change of mouth width at full pucker or full stretch, in outer eye distances: the extremes of acted speech.
 _FULL_PUCKER, _FULL_STRETCH = 0.16, 0.20
 _TOUCHING_PERCENTILE = 3.0  # Everybody's lips touch in more than 3 % of the frames of speech with its pauses.
+_FEWEST_REST_FRAMES = 25
 _JAW_SECONDS = 0.08  # The jaw follows the lips' opening with about this inertia.
 
 _SCORE_CHANNELS = tuple(
@@ -38,11 +41,17 @@ TARGET_CHANNELS: tuple[str, ...] = tuple(n for n in arkit.SHAPES if n in (*_SCOR
 
 @dataclass(frozen=True)
 class Speaker:
-    """What is constant about a speaker: `touching` is the lip gap when the lips touch, `width` that of the resting
-    mouth (both in outer eye distances), `scores` the scores of the resting face.
-    """  # noqa: D205
+    """What is constant about a speaker, lengths in outer eye distances.
+
+    Attributes:
+        touching: Lip gap when the lips touch.
+        wide: Lip gap when they are wide apart in speech.
+        width: Width of the resting mouth.
+        scores: Scores of the resting face.
+    """
 
     touching: float
+    wide: float
     width: float
     scores: dict[str, float]
 
@@ -60,16 +69,16 @@ def mouth_width(clip: TrackedClip) -> np.ndarray:
 
 def measure_speaker(clips: Sequence[TrackedClip], silent: Sequence[np.ndarray]) -> Speaker:
     """The constants of one speaker from all their clips; `silent` tells for each frame whether nothing is heard."""
-    found = np.concatenate([clip.found for clip in clips])
-    rest = np.concatenate(silent) & found
-    if rest.sum() < 25:  # No pauses: take the most closed tenth of the speech instead.
-        gap = np.concatenate([lip_gap(clip) for clip in clips])
+    found, quiet = np.concatenate([clip.found for clip in clips]), np.concatenate(silent)
+    gap = np.concatenate([lip_gap(clip) for clip in clips])
+    rest, speech = found & quiet, found & ~quiet
+    if rest.sum() < _FEWEST_REST_FRAMES:  # No pauses: take the most closed tenth of the speech instead.
         rest = found & (gap <= np.percentile(gap[found], 10))
-    gap = np.concatenate([lip_gap(clip) for clip in clips])[found]
     width = np.concatenate([mouth_width(clip) for clip in clips])[rest]
     scores = {name: np.concatenate([clip.scores[name] for clip in clips])[rest] for name in _SCORE_CHANNELS}
     return Speaker(
-        float(np.percentile(gap, _TOUCHING_PERCENTILE)),
+        float(np.percentile(gap[found], _TOUCHING_PERCENTILE)),
+        float(np.percentile(gap[speech], _WIDE_PERCENTILE)),
         float(np.median(width)),
         {name: float(np.median(values)) for name, values in scores.items()},
     )
@@ -86,7 +95,8 @@ def target_curves(clip: TrackedClip, speaker: Speaker) -> np.ndarray:
         put(name, (clip.scores[name] - speaker.scores[name]) / (1.0 - speaker.scores[name]))
     curves[:] = (curves + curves[:, arkit.MIRROR[: arkit.SHAPE_COUNT]]) / 2  # One face's asymmetry is not speech.
 
-    aperture = np.clip((lip_gap(clip) - speaker.touching) / _FULL_GAP, 0.0, 1.0)
+    opening = (lip_gap(clip) - speaker.touching) / max(speaker.wide - speaker.touching, 1e-3)
+    aperture = np.clip(_WIDE_APERTURE * opening, 0.0, 1.0)
     jaw = np.maximum(aperture, _smooth(aperture, _JAW_SECONDS * clip.fps))
     put("jawOpen", jaw)
     put("mouthClose", jaw - aperture)

@@ -7,13 +7,16 @@ import pytest
 import torch
 
 from talker.audio import Audio, write_wav
+from talker.datasets.tracks import read_tracks
 from talker.errors import TalkerError
 from talker.inference import animate
 from talker.models.speech_encoder import SpeechEncoderConfig
 from talker.models.talker import TalkerConfig
 from talker.rigs import arkit
 from talker.training import augment
+from talker.training import clips as data_clips
 from talker.training import talker as stage
+from talker.training.clips import load_clips, make_batch
 from talker.training.loop import LoopOptions, TrainingLoop
 from talker.training.targets import TARGET_CHANNELS, lip_gap, measure_speaker, target_curves
 
@@ -71,21 +74,22 @@ def data(tmp_path):
 
 @pytest.fixture(autouse=True)
 def few_held_out(monkeypatch):
-    monkeypatch.setattr(stage, "HELD_OUT_GRID_CLIPS", 2)
+    monkeypatch.setattr(data_clips, "HELD_OUT_GRID_CLIPS", 2)
 
 
 def test_targets_follow_the_lips(tmp_path):
     openings = write_set(tmp_path / "grid_s1", 3)
-    clips = list(stage.read_tracks(tmp_path / "grid_s1"))
+    clips = list(read_tracks(tmp_path / "grid_s1"))
     assert [clip.id for clip in clips] == list(openings)
     silent = [opening == 0 for opening in openings.values()]
     speaker = measure_speaker(clips, silent)
     assert speaker.touching == pytest.approx(0.01, abs=0.002)
+    assert speaker.wide == pytest.approx(0.31, abs=0.01)
     for clip, opening in zip(clips, openings.values(), strict=True):
         np.testing.assert_allclose(lip_gap(clip), 0.01 + opening, atol=0.002)
         curves = target_curves(clip, speaker)
         aperture = arkit.lip_aperture(curves)
-        np.testing.assert_allclose(aperture, opening / 0.45, atol=0.01)
+        np.testing.assert_allclose(aperture, 0.45 * opening / 0.3, atol=0.02)
         assert aperture[opening == 0].max() < 0.01  # shut lips are shut
         unused = [i for i, name in enumerate(arkit.SHAPES) if name not in TARGET_CHANNELS]
         assert not curves[:, unused].any()
@@ -99,15 +103,15 @@ def test_a_frame_without_a_face_repeats_its_neighbour(tmp_path):
     arrays = dict(np.load(path))
     arrays["found"][10:12] = False
     np.savez(path, **arrays)
-    (clip,) = stage.read_tracks(tmp_path / "grid_s1")
+    (clip,) = read_tracks(tmp_path / "grid_s1")
     np.testing.assert_array_equal(clip.points[10], clip.points[9])
     np.testing.assert_array_equal(clip.points[11], clip.points[12])
     assert not clip.found[10]
 
 
 def test_batches_depend_on_seed_and_step_only(data):
-    clips = stage.load_clips(data)
-    first, again, other = (stage.make_batch(clips, np.random.default_rng((0, step))) for step in (5, 5, 6))
+    clips = load_clips(data)
+    first, again, other = (make_batch(clips, np.random.default_rng((0, step))) for step in (5, 5, 6))
     assert torch.equal(first.samples, again.samples) and torch.equal(first.curves, again.curves)
     assert not torch.equal(first.samples, other.samples)
     assert first.samples.abs().max() <= 1 and first.curves.min() >= 0
@@ -172,4 +176,4 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path):
 
 def test_a_folder_without_data_says_what_is_missing(tmp_path):
     with pytest.raises(TalkerError, match="grid_s1, javanese"):
-        stage.load_clips(tmp_path)
+        load_clips(tmp_path)
