@@ -27,6 +27,7 @@ from talker.rigs.user_mesh import load_head
 JOINTS = ("neck", "head", "left_eye", "right_eye")
 _FIRST_JOINT = 1  # Node 0 is the face.
 _TURNED = {"head": arkit.HEAD, "left_eye": arkit.LEFT_EYE, "right_eye": arkit.RIGHT_EYE}
+_DARKEST = 0.2  # Of the colour where no light from around reaches.
 _SMALLEST_TURN = 1e-3  # A normal that turns by less than this many radians is stored as unchanged.
 
 
@@ -68,19 +69,19 @@ def _add_mesh(builder: GltfBuilder, head: HeadMesh) -> int:
     normal_deltas = np.stack([vertex_normals(neutral + delta, faces) for delta in deltas]) - normals
     normal_deltas[np.abs(normal_deltas).max(axis=2) < _SMALLEST_TURN] = 0
     joints, weights = skin_weights(head)
+    light = _vertex_colours(head)
     primitives = []
-    for material in look.MATERIALS:
-        part = faces[head.part_faces(*material.parts).cpu().numpy()]
-        if len(part) == 0:
-            continue
-        used, corners = np.unique(part, return_inverse=True)
+    for surface in look.surfaces(head):
+        used, corners = np.unique(surface.faces, return_inverse=True)
         attributes = {
             "POSITION": builder.add_array(_f4(neutral[used]), VERTICES, bounds=True),
             "NORMAL": builder.add_array(_f4(normals[used]), VERTICES),
+            "COLOR_0": builder.add_array(light[used], VERTICES, normalized=True),
             "JOINTS_0": builder.add_array(joints[used].astype(np.uint8), VERTICES),
             "WEIGHTS_0": builder.add_array(_f4(weights[used]), VERTICES),
-            **_surface_attributes(builder, head, material, used),
         }
+        if surface.coordinates is not None:
+            attributes["TEXCOORD_0"] = builder.add_array(_f4(surface.coordinates[used]), VERTICES)
         targets = [
             {
                 "POSITION": builder.add_changes(_f4(deltas[shape, used]), bounds=True),
@@ -89,32 +90,32 @@ def _add_mesh(builder: GltfBuilder, head: HeadMesh) -> int:
             for shape in range(arkit.SHAPE_COUNT)
         ]
         indices = builder.add_array(corners.reshape(-1).astype(index_type(len(used))), INDICES)
-        look_of_part = _add_material(builder, head, material)
-        primitives.append({"attributes": attributes, "indices": indices, "targets": targets, "material": look_of_part})
+        material = _add_material(builder, surface)
+        primitives.append({"attributes": attributes, "indices": indices, "targets": targets, "material": material})
     mesh = {"name": "face", "primitives": primitives, "weights": [0.0] * arkit.SHAPE_COUNT}
     return builder.add("meshes", mesh | {"extras": {"targetNames": list(arkit.SHAPES)}})
 
 
-def _surface_attributes(
-    builder: GltfBuilder, head: HeadMesh, material: look.Material, used: np.ndarray
-) -> dict[str, int]:
-    if material.name == "eyes":
-        return {"TEXCOORD_0": builder.add_array(_f4(look.eye_coordinates(head)[used]), VERTICES)}
-    if material.name == "skin":
-        colours = np.full((len(used), 4), 255, np.uint8)
-        colours[:, :3] = np.rint(255 * look.skin_tint(head)[used])
-        return {"COLOR_0": builder.add_array(colours, VERTICES, normalized=True)}
-    return {}
+def _vertex_colours(head: HeadMesh) -> np.ndarray:
+    """(V, 4) uint8 grey: what lies in a hollow is darker; eyeballs, which turn in theirs, are not."""
+    light = _DARKEST + (1 - _DARKEST) * look.hollows(head)
+    light[np.concatenate([head.parts["left_eye"].cpu().numpy(), head.parts["right_eye"].cpu().numpy()])] = 1
+    grey = np.rint(255 * light).astype(np.uint8)
+    return np.column_stack([grey, grey, grey, np.full(len(grey), 255, np.uint8)])
 
 
-def _add_material(builder: GltfBuilder, head: HeadMesh, material: look.Material) -> int:
-    surface: Json = {"metallicFactor": 0.0, "roughnessFactor": material.roughness}
-    if material.name == "eyes":
-        surface["baseColorTexture"] = {"index": builder.add_png(look.eye_picture(look.iris_angle(head)), "eye")}
+def _add_material(builder: GltfBuilder, surface: look.Surface) -> int:
+    shading: Json = {"metallicFactor": 0.0, "roughnessFactor": surface.roughness}
+    if surface.picture is not None:
+        shading["baseColorTexture"] = {"index": builder.add_picture(surface.picture, surface.name)}
     else:
-        surface["baseColorFactor"] = [*material.colour, 1.0]
-    sides = {"doubleSided": True} if material.double_sided else {}
-    return builder.add("materials", {"name": material.name, "pbrMetallicRoughness": surface, **sides})
+        shading["baseColorFactor"] = [*surface.colour, 1.0]
+    material: Json = {"name": surface.name, "pbrMetallicRoughness": shading}
+    if surface.two_sided:
+        material["doubleSided"] = True
+    if surface.picture is not None and surface.picture.shape[2] == 4:
+        material["alphaMode"] = "BLEND"
+    return builder.add("materials", material)
 
 
 def _add_skeleton(builder: GltfBuilder, head: HeadMesh) -> None:

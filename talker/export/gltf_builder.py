@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,10 @@ class GltfBuilder:
             self._zeros[len(values)] = index
         return index
 
-    def add_png(self, data: bytes, name: str) -> int:
-        """Add a texture that is not repeated beyond its edges."""
-        image = self.add("images", {"name": name, "mimeType": "image/png", "bufferView": self._append(data)})
+    def add_picture(self, pixels: np.ndarray, name: str) -> int:
+        """Add a texture, (H, W, 3) or (H, W, 4) uint8 sRGB, that is not repeated beyond its edges."""
+        view = self._append(_png(pixels))
+        image = self.add("images", {"name": name, "mimeType": "image/png", "bufferView": view})
         sampler = self.add("samplers", {"magFilter": LINEAR, "minFilter": MIPMAPS, "wrapS": CLAMP, "wrapT": CLAMP})
         return self.add("textures", {"sampler": sampler, "source": image})
 
@@ -102,3 +104,17 @@ def _bounds(values: np.ndarray) -> Json:
 
 def _padded(data: bytes, filler: bytes) -> bytes:
     return data + filler * (-len(data) % 4)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    height, width, channels = pixels.shape
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)  # Filter 0: none.
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6 if channels == 4 else 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+        (b"IEND", b""),
+    )
+    out = b"\x89PNG\r\n\x1a\n"
+    for kind, data in chunks:
+        out += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return out

@@ -12,7 +12,7 @@ import torch
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 
-LAYERS: tuple[str, ...] = ("shade", "lips", "brow_along", "brow_across", "detail", "around")
+LAYERS: tuple[str, ...] = ("shade", "lips", "brow_along", "brow_across", "detail", "around", "cover")
 PER_MILLIMETRE = 8.0
 """Steps per millimetre of the distances, which are stored as 128 + steps; millimetres on a head of average size."""
 
@@ -29,6 +29,9 @@ _EYE_DISTANCE = 0.062  # Metres between the eye centres of a head of average siz
 _SHADE_DIRECTIONS = 96
 _SHADE_CELL = 0.0022  # Metres: as fine as the surface samples are dense.
 _SHADE_BIAS = 0.004
+_LIP_REACH = 0.05  # Metres behind the corners of the lips where the mouth ends.
+_PALATE_DEPTH, _PALATE_REACH = 0.018, 0.025
+_FADE = 0.06
 _HIDDEN = 0.15  # What sees less of the sky than this at rest, within the lips' outline, is inside the mouth.
 
 
@@ -36,13 +39,14 @@ _HIDDEN = 0.15  # What sees less of the sky than this at rest, within the lips' 
 class HeadPaint:
     """Attributes.
 
-    layers: (6, V) uint8 in the order of `LAYERS`:
+    layers: (7, V) uint8 in the order of `LAYERS`:
         shade: how much of the sky a vertex sees, 255 all of it.
         lips: distance inside (> 128) or outside the outline of the lips.
         brow_along: place along the nearer brow, 64 at its inner and 192 at its outer end.
         brow_across: distance above (> 128) or below its middle line.
         detail: skin: blood in cheeks and nose; lashes: 0 root to 255 tip; teeth: 0 gum to 255 edge.
         around: skin: 255 inside the mouth; lashes: angle about their eye.
+        cover: 0 at the edge where the neck was cut, 255 from 6 cm above it.
     frame: `centre` (x, y, z) and `height` of the face from chin to forehead, for the camera, `lipsDepth`,
         the z of the lips (all in metres), and `innerLips`, the vertices in the middle of the upper and the lower lip.
     """
@@ -59,16 +63,17 @@ def paint_head(head: HeadMesh) -> HeadPaint:
     layers = {name: np.zeros(len(neutral)) for name in LAYERS}
     at_rest, shown = sky_visibility(head)
     layers["shade"] = 255 * np.maximum(at_rest, shown)
+    layers["cover"] = 255 * _distance_from_cut(head, neutral) / _FADE
     skin = head.parts["skin"].cpu().numpy()
     if np.ptp(landmarks[:, 0]) > 0:
         points = neutral[skin]
-        lips = _lip_distance(points, landmarks) / unit
+        lips = lip_distance(points, landmarks) / unit
         layers["lips"][skin] = 128 + PER_MILLIMETRE * lips
-        layers["around"][skin] = 255 * (lips > 0) * np.clip(1 - at_rest[skin] / _HIDDEN, 0, 1)
-        along, across = _brow_coordinates(points, landmarks)
+        layers["around"][skin] = 255 * _inside_mouth(points, landmarks, lips) * np.clip(1 - at_rest[skin] / _HIDDEN, 0, 1)
+        along, across = brow_coordinates(points, landmarks)
         layers["brow_along"][skin] = 64 + 128 * along
         layers["brow_across"][skin] = 128 + PER_MILLIMETRE * across / unit
-        layers["detail"][skin] = 255 * _blood(points, landmarks, unit)
+        layers["detail"][skin] = 255 * blush(points, landmarks, unit)
     _paint_lashes(head, neutral, layers)
     _paint_teeth(head, neutral, layers)
     rows = np.stack([layers[name] for name in LAYERS])
@@ -137,9 +142,9 @@ def _sphere(count: int) -> np.ndarray:
     return np.stack([ring * np.cos(angle), height, ring * np.sin(angle)], axis=1)
 
 
-def _lip_distance(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def lip_distance(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """(N,) signed distance in metres, seen from the front, to the outline of the lips; positive inside."""
-    outline = landmarks[list(LIPS_OUTLINE), :2]
+    outline, outline_depth = landmarks[list(LIPS_OUTLINE), :2], landmarks[list(LIPS_OUTLINE), 2].min()
     flat = points[:, :2]
     distance, _, _ = _nearest_on_polyline(flat, np.concatenate([outline, outline[:1]]))
     start, end = outline, np.roll(outline, -1, axis=0)
@@ -147,10 +152,11 @@ def _lip_distance(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     slope = (end - start)[:, 0] / np.where(end[:, 1] == start[:, 1], 1e-12, end[:, 1] - start[:, 1])
     right = flat[:, None, 0] < start[None, :, 0] + slope * (flat[:, None, 1] - start[None, :, 1])
     inside = (crosses & right).sum(axis=1) % 2 == 1
-    return np.where(inside, distance, -distance)
+    behind = points[:, 2] < outline_depth - _LIP_REACH
+    return np.where(behind, -1.0, np.where(inside, distance, -distance))
 
 
-def _brow_coordinates(points: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def brow_coordinates(points: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Place along the nearer brow (0 inner end .. 1 outer end) and metres above its middle line, both (N,).
 
     The middle line is a parabola through the landmarks, which jitter; it goes on beyond both ends of the brow.
@@ -184,7 +190,7 @@ def _nearest_on_polyline(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarr
     return distance[row, nearest], along, np.copysign(distance[row, nearest], offset[row, nearest, 1])
 
 
-def _blood(points: np.ndarray, landmarks: np.ndarray, unit: float) -> np.ndarray:
+def blush(points: np.ndarray, landmarks: np.ndarray, unit: float) -> np.ndarray:
     """(N,) 0..1: cheeks and the tip of the nose are redder."""
     centres = landmarks[[*CHEEKS, NOSE_TIP]]
     radii = np.array([20.0, 20.0, 13.0]) * unit
@@ -233,6 +239,19 @@ def _face_frame(skin: np.ndarray, landmarks: np.ndarray, head: HeadMesh) -> dict
         "lipsDepth": float(landmarks[list(LIPS_OUTLINE), 2].max()),
         "innerLips": inner_lips,
     }
+
+
+def _distance_from_cut(head: HeadMesh, neutral: np.ndarray) -> np.ndarray:
+    """(V,) metres to the open edge in the lowest quarter of the head; far away on a head without one."""
+    faces = head.faces[head.part_faces("skin")].cpu().numpy()
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    unique, uses = np.unique(edges, axis=0, return_counts=True)
+    rim = np.unique(unique[uses == 1])
+    rim = rim[neutral[rim, 1] < neutral[:, 1].min() + np.ptp(neutral[:, 1]) / 4]
+    distance = np.full(len(neutral), np.inf)
+    for vertex in rim:
+        distance = np.minimum(distance, np.linalg.norm(neutral - neutral[vertex], axis=1))
+    return distance
 
 
 def _nearest_vertices(head: HeadMesh) -> np.ndarray:

@@ -15,7 +15,7 @@ from talker.audio import Audio, write_wav
 from talker.errors import TalkerError
 from talker.export.gltf_builder import GltfBuilder
 from talker.export.registry import ExportOptions, read_animation, write_animation
-from talker.rigs import arkit, turns
+from talker.rigs import arkit, look, turns
 from talker.rigs.head_mesh import HeadMesh
 
 TAKES = Path(__file__).parents[3] / "shared/data/livelink_takes"
@@ -147,8 +147,7 @@ def posed_by_the_file(path: Path, frame: int) -> np.ndarray:
 def test_a_player_that_follows_the_standard_shows_the_head(tmp_path):
     take, head = random_take(20), HeadMesh.load()
     path = saved(take, tmp_path / "take.glb")
-    groups = (("skin",), ("left_eye", "right_eye"), ("teeth_upper", "teeth_lower"), ("tongue",), ("lashes",))
-    order = np.concatenate([np.unique(head.faces[head.part_faces(*group)]) for group in groups])
+    order = np.concatenate([np.unique(surface.faces) for surface in look.surfaces(head)])
     for frame in (0, 7, 19):
         expected = head.vertices(take).numpy()[frame, order]
         assert np.abs(posed_by_the_file(path, frame) - expected).max() < 1e-5  # Metres.
@@ -158,7 +157,9 @@ def test_nodes_and_names(tmp_path):
     document = json_of(saved(random_take(2), tmp_path / "take.glb"))
     assert [node["name"] for node in document["nodes"]] == ["face", "neck", "head", "left_eye", "right_eye"]
     assert document["meshes"][0]["extras"]["targetNames"] == list(arkit.SHAPES)
-    assert [material["name"] for material in document["materials"]] == ["skin", "eyes", "teeth", "tongue", "lashes"]
+    assert [material["name"] for material in document["materials"]] == [
+        *("face", "skin", "eyes", "teeth", "tongue", "lashes")
+    ]
     assert {len(primitive["targets"]) for primitive in document["meshes"][0]["primitives"]} == {52}
 
 
