@@ -1,6 +1,7 @@
 """`FaceAnimation`: the one type that everything in talker produces or consumes."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,6 +54,10 @@ class FaceAnimation:
         object.__setattr__(self, "curves", curves)
         object.__setattr__(self, "fps", float(self.fps))
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
+        _check_emotion(self.meta.get("emotion", []))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FaceAnimation, (self.curves, self.fps, self.audio, dict(self.meta))
 
     @classmethod
     def from_channels(cls, channels: Mapping[str, Any], fps: float, **rest: Any) -> "FaceAnimation":
@@ -111,17 +116,18 @@ class FaceAnimation:
         curves = _lerp(self.curves, position)
         ratio = max(fps, self.fps) / min(fps, self.fps)
         if abs(ratio - round(ratio)) > _SAME_TIME:
-            closed = _closure_frames(self.curves)
+            closed = _closure_frames(self.curves)  # The tightest last: it wins where two meet in one frame.
             nearest = np.clip(np.rint(closed * (fps / self.fps)).astype(int), 0, count - 1)
-            mouth = list(arkit.MOUTH_CHANNELS)
+            mouth = np.array(arkit.MOUTH_CHANNELS)
             curves[np.ix_(nearest, mouth)] = self.curves[np.ix_(closed, mouth)]
         return replace(self, curves=curves, fps=fps)
 
     def slice(self, start: float = 0.0, end: float | None = None) -> "FaceAnimation":
         """The part from `start` to `end` seconds (to the last frame when None), with its sound and emotion."""
         end = self.duration if end is None else end
-        first, last = round(start * self.fps), round(min(end, self.duration) * self.fps)
-        if not (0 <= first < last):
+        inside = 0 <= start < self.duration and end > start  # False for NaN.
+        first, last = (round(start * self.fps), round(min(end, self.duration) * self.fps)) if inside else (0, 0)
+        if first >= last:
             raise TalkerError(f"cannot slice {start:g}..{end:g} s out of {self.duration:.3f} s: no frame lies inside")
         begin = first / self.fps
         meta = dict(self.meta)
@@ -206,28 +212,47 @@ def channel_index(name: str) -> int:
 def plain_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
     """The meta data as plain JSON types; what JSON cannot hold is an error."""
     try:
-        return json.loads(json.dumps(dict(meta)))
-    except (TypeError, ValueError) as error:
+        return json.loads(json.dumps(dict(meta), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
         raise TalkerError(f"meta data must be JSON-able: {error}") from error
 
 
 def _check_values(curves: np.ndarray) -> None:
-    bad = np.argwhere(~np.isfinite(curves))
-    if len(bad):
-        frame, channel = bad[0]
+    bad = ~np.isfinite(curves)
+    if bad.any():
+        frame, channel = np.unravel_index(np.argmax(bad), bad.shape)
         raise TalkerError(
             f"channel {arkit.CHANNELS[channel]} is {curves[frame, channel]} in frame {frame} "
-            f"({len(bad)} values are not finite numbers)"
+            f"({bad.sum()} values are not finite numbers)"
         )
-    low = np.where(np.arange(arkit.CHANNEL_COUNT) < arkit.SHAPE_COUNT, 0.0, -np.pi)
-    high = np.where(np.arange(arkit.CHANNEL_COUNT) < arkit.SHAPE_COUNT, 1.0, np.pi)
-    bad = np.argwhere((curves < low - _ROUNDING) | (curves > high + _ROUNDING))
-    if len(bad):
-        frame, channel = bad[0]
+    low = np.where(np.arange(arkit.CHANNEL_COUNT) < arkit.SHAPE_COUNT, 0.0, -np.pi).astype(np.float32)
+    high = np.where(np.arange(arkit.CHANNEL_COUNT) < arkit.SHAPE_COUNT, 1.0, np.pi).astype(np.float32)
+    bad = (curves < low - _ROUNDING) | (curves > high + _ROUNDING)
+    if bad.any():
+        frame, channel = np.unravel_index(np.argmax(bad), bad.shape)
         raise TalkerError(
             f"channel {arkit.CHANNELS[channel]} is {curves[frame, channel]:g} in frame {frame}, "
-            f"outside {low[channel]:.4g}..{high[channel]:.4g} ({len(bad)} values in all)"
+            f"outside {low[channel]:.4g}..{high[channel]:.4g} ({bad.sum()} values in all)"
         )
+
+
+def _check_emotion(keys: Any) -> None:
+    if not isinstance(keys, (list, tuple)):
+        raise TalkerError(f"the emotion track must be a list of keys, not {type(keys).__name__}")
+    before = -np.inf
+    for place, key in enumerate(keys):
+        if not (isinstance(key, Mapping) and _is_number(key.get("time")) and isinstance(key.get("weights"), Mapping)):
+            raise TalkerError(f'emotion key {place} must be {{"time": seconds, "weights": {{label: 0..1}}}}')
+        if key["time"] < before:
+            raise TalkerError(f"emotion key {place} at {key['time']:g} s comes after one at {before:g} s; sort them")
+        before = key["time"]
+        for label, weight in key["weights"].items():
+            if not (_is_number(weight) and 0 <= weight <= 1):
+                raise TalkerError(f"emotion key {place}: the weight of {label!s:.40} must lie in 0..1")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _lerp(values: np.ndarray, position: np.ndarray) -> np.ndarray:
@@ -242,11 +267,12 @@ def _lerp(values: np.ndarray, position: np.ndarray) -> np.ndarray:
 
 
 def _closure_frames(curves: np.ndarray) -> np.ndarray:
-    """Frames in which the lips are (nearly) shut and no further open than in their neighbours."""
+    """Frames in which the lips are (nearly) shut and no further open than in their neighbours, the tightest last."""
     aperture = arkit.lip_aperture(curves)
     before, after = np.r_[np.inf, aperture[:-1]], np.r_[aperture[1:], np.inf]
     minimum = (aperture <= before) & (aperture <= after) & ((aperture < before) | (aperture < after))
-    return np.flatnonzero(minimum & (aperture < _CLOSED))
+    frames = np.flatnonzero(minimum & (aperture < _CLOSED))
+    return frames[np.argsort(-aperture[frames], kind="stable")]
 
 
 def _keys_from(keys: list[dict[str, Any]], begin: float) -> list[dict[str, Any]]:

@@ -29,7 +29,8 @@ class Audio:
     def __post_init__(self) -> None:
         samples = np.array(self.samples, np.float32)
         if samples.ndim == 2:  # Any channel order a caller may have: the shorter axis holds the channels.
-            samples = samples.mean(axis=int(np.argmin(samples.shape)), dtype=np.float32)
+            channels = int(np.argmin(samples.shape))
+            samples = samples.mean(axis=channels, dtype=np.float32) if samples.size else samples.reshape(0)
         if samples.ndim != 1:
             raise TalkerError(f"audio samples must have shape (N,) or (N, channels), not {samples.shape}")
         if not _RATES[0] <= self.sample_rate <= _RATES[1]:
@@ -84,7 +85,7 @@ def read_audio(path: Path | str) -> Audio:
         with soundfile.SoundFile(path) as file:  # Exact and fast for WAV, FLAC, OGG and MP3.
             _check_length(path, file.frames / file.samplerate)
             samples, rate = file.read(dtype="float32", always_2d=True).mean(axis=1), file.samplerate
-    except (soundfile.LibsndfileError, RuntimeError):
+    except (soundfile.LibsndfileError, RuntimeError, TypeError):  # TypeError: a .raw file has no header.
         samples, rate = _decode(path)
     try:
         return Audio(samples, rate)

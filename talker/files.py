@@ -15,6 +15,7 @@ import numpy as np
 from talker.errors import TalkerError
 
 MAX_ARRAY_BYTES = 400_000_000
+_BYTES_PER_FILE_BYTE = 8  # A large file may hold more: hours of real sound do not compress.
 
 # What zipfile and numpy raise on damaged archives, as found by fuzzing them.
 _ARCHIVE_ERRORS = (
@@ -48,15 +49,16 @@ def atomic_output(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def read_bytes(path: Path, limit: int = 1 << 30) -> bytes:
-    """The whole file, or a one-line error that names it."""
+def read_bytes(path: Path, limit: int = 1 << 30, count: int = -1) -> bytes:
+    """The whole file, or its first `count` bytes, or a one-line error that names it."""
     try:
         size = path.stat().st_size
         if path.is_dir():
             raise TalkerError(f"cannot read {path}: it is a folder, not a file")
         if size > limit:
             raise TalkerError(f"cannot read {path}: {size / 1e6:.0f} MB is more than the {limit / 1e6:.0f} MB allowed")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(count)
     except OSError as error:
         raise TalkerError(f"cannot read {path}: {_reason(error)}") from error
     if not data:
@@ -76,7 +78,7 @@ def read_text(path: Path) -> str:
 
 def read_arrays(path: Path, required: tuple[str, ...], only: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
     """The arrays of an `.npz` (those named in `only`), after checking from their headers that they are harmless."""
-    read_bytes(path)  # Names the file and the reason when it cannot be read at all.
+    read_bytes(path, count=1)  # Names the file and the reason when it cannot be read at all.
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
@@ -96,6 +98,7 @@ def read_arrays(path: Path, required: tuple[str, ...], only: tuple[str, ...] | N
 
 def _refuse_large_or_pickled(path: Path, archive: zipfile.ZipFile, names: list[str]) -> None:
     total = 0
+    limit = MAX_ARRAY_BYTES + _BYTES_PER_FILE_BYTE * path.stat().st_size
     for name in names:
         with archive.open(f"{name}.npy") as member:
             version = np.lib.format.read_magic(member)
@@ -109,9 +112,9 @@ def _refuse_large_or_pickled(path: Path, archive: zipfile.ZipFile, names: list[s
         for length in shape:  # Python integers: a claimed 10**9 frames must not overflow into a small number.
             count *= int(length)
         total += count * dtype.itemsize
-        if total > MAX_ARRAY_BYTES:
+        if total > limit:
             raise TalkerError(
-                f"{path}: the array '{name}' claims shape {shape}; that is over {MAX_ARRAY_BYTES // 10**6} MB"
+                f"{path}: the array '{name}' claims shape {shape}, over {limit // 10**6} MB in so small a file"
             )
 
 

@@ -222,11 +222,12 @@ def _seconds(path: Path, table: _Table) -> tuple[np.ndarray, float]:
 
 
 def _emotion(table: _Table, seconds: np.ndarray) -> list[dict[str, object]]:
-    """NeuroSync's emotion columns as keys, one per row in which the mixture changes."""
+    """NeuroSync's emotion columns as keys, at most ten per second, one wherever the mixture changes."""
     labels = [name for name in table.columns if name in _EMOTIONS]
     if not labels:
         return []
     kept = np.flatnonzero(~table.lost)
+    kept = kept[np.unique(np.floor(seconds[kept] * 10 + 1e-6), return_index=True)[1]]
     mixture = np.clip(table.values[kept][:, [table.columns.index(label) for label in labels]], 0, 1)
     changes = np.flatnonzero(np.r_[True, (np.diff(mixture, axis=0) != 0).any(axis=1)])
     return [

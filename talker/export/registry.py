@@ -270,7 +270,7 @@ def _by_extension(path: Path) -> list[Format]:
 
 
 def _head(path: Path) -> bytes:
-    return read_bytes(path)[:_HEAD_BYTES]
+    return read_bytes(path, count=_HEAD_BYTES)
 
 
 def _unknown(kind: str, name: str, choices: list[str]) -> str:

@@ -300,7 +300,7 @@ def neurosync(lines: list[str]) -> None:
     lines[0] = ",".join([lines[0], *emotions])
     for i in range(1, len(lines)):
         second, milliseconds = divmod(int((i - 1) / 60 * 1000), 1000)
-        happy = 0.75 if i > 45 else 0.25
+        happy = 0.75 if i > 48 else 0.25
         rest = lines[i].split(",", 2)[2]
         clock = f"00:00:{second:02d}:{(i - 1) % 60:02d}.{milliseconds:03d}"
         lines[i] = f"{clock},68,{rest},0,0,0,{happy},{1 - happy},0,0"
@@ -312,7 +312,7 @@ def test_neurosync_timecodes_and_emotions(tmp_path: Path) -> None:
     np.testing.assert_allclose(back.curves, take().curves, atol=1e-7)
     first, second = back.meta["emotion"]
     assert first["time"] == 0 and first["weights"]["happy"] == 0.25 and first["weights"]["neutral"] == 0.75
-    assert second["time"] == pytest.approx(0.75) and second["weights"]["happy"] == 0.75
+    assert second["time"] == pytest.approx(0.8) and second["weights"]["happy"] == 0.75
     assert set(first["weights"]) == {"angry", "disgusted", "fear", "happy", "neutral", "sad", "surprised"}
 
 
