@@ -157,6 +157,8 @@ def read_json(path: Path) -> Take:
     elif "frames" in data and "names" in data:
         curves = columns(data["names"], [frame["weights"] for frame in data["frames"]])
         fps = float(data.get("metadata", data)["fps"])
+    elif "weights" in data and ("visemes" in data or "expressions" in data):
+        curves, fps = columns(data.get("visemes") or data["expressions"], data["weights"]), float(data["fps"])
     elif "times" in data and "curves" in data:
         count, fps = len(data["times"]), float(data["fps"])
         listed = {**data.get("board", {}), **data["curves"]}
@@ -174,7 +176,7 @@ def read_json(path: Path) -> Take:
 
 
 def read_glb(path: Path) -> Take:
-    """The morph weights that a GLB's first animation gives its first mesh with named targets."""
+    """The first animation of morph targets with names, and how it turns nodes named for the head and the eyes."""
     data = path.read_bytes()
     magic, _, _, size, kind = struct.unpack_from("<4sIII4s", data)
     if magic != b"glTF" or kind != b"JSON":
@@ -186,20 +188,37 @@ def read_glb(path: Path) -> Take:
         view = document["bufferViews"][accessor["bufferView"]]
         if accessor["componentType"] != 5126:
             raise TakeError("its animation is not stored as 32-bit numbers")
-        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
         width = {"SCALAR": 1, "VEC4": 4}[accessor["type"]]
+        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
         return np.frombuffer(binary, "<f4", accessor["count"] * width, start).astype(float)
 
     for animation in document.get("animations", ()):
+        curves, turns = {}, {}
         for channel in animation["channels"]:
-            if channel["target"]["path"] == "weights":
-                mesh = document["meshes"][document["nodes"][channel["target"]["node"]]["mesh"]]
-                sampler = animation["samplers"][channel["sampler"]]
-                names = mesh["extras"]["targetNames"]
+            node = document["nodes"][channel["target"]["node"]]
+            sampler = animation["samplers"][channel["sampler"]]
+            if channel["target"]["path"] == "weights" and not curves:
+                names = document["meshes"][node["mesh"]]["extras"]["targetNames"]
                 fps, frames = frames_of(floats(sampler["input"]))
-                values = floats(sampler["output"]).reshape(len(frames), len(names))
-                return Take(fps, frames, dict(zip(names, values.T, strict=True)))
+                curves = dict(zip(names, floats(sampler["output"]).reshape(len(frames), len(names)).T, strict=True))
+            joint = node.get("name", "").lower().replace("_", "")
+            if channel["target"]["path"] == "rotation" and joint in ("head", "lefteye", "righteye"):
+                turns[joint] = angles_of(floats(sampler["output"]).reshape(-1, 4))
+        if curves:
+            for joint, turn in turns.items():
+                if len(turn) == len(frames):
+                    curves |= {joint + axis: turn[:, i] for i, axis in enumerate(("yaw", "pitch", "roll"))}
+            return Take(fps, frames, curves)
     raise TakeError("it holds no animation of morph targets")
+
+
+def angles_of(turns: np.ndarray) -> np.ndarray:
+    """(T, 4) x, y, z, w in glTF's axes -> (T, 3) yaw, pitch, roll."""
+    x, y, z, w = turns.T
+    yaw = np.arctan2(-2 * (x * z + y * w), 1 - 2 * (x * x + y * y))
+    pitch = np.arcsin(np.clip(2 * (x * w - y * z), -1, 1))
+    roll = np.arctan2(2 * (x * y + z * w), 1 - 2 * (x * x + z * z))
+    return np.stack([yaw, pitch, roll], axis=1)
 
 
 def columns(names: list, rows: list) -> dict:

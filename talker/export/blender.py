@@ -79,10 +79,11 @@ def find_blender(program: Path | None = None) -> Path:
 
 def _write_job(animation: FaceAnimation, folder: Path, options: ExportOptions) -> None:
     """Everything the script needs, in talker's own axes and units."""
-    from talker.rigs import look
+    from talker.export.gltf import joint_places
     from talker.rigs.user_mesh import load_head
 
     head = load_head(options.head)
+    places = joint_places(head)
     curves = animation.curves
     np.savez(
         folder / "scene.npz",
@@ -92,33 +93,38 @@ def _write_job(animation: FaceAnimation, folder: Path, options: ExportOptions) -
         head_turn=quaternions(curves[:, arkit.HEAD]),
         eye_turn=np.stack([quaternions(curves[:, eye]) for eye in (arkit.LEFT_EYE, arkit.RIGHT_EYE)], axis=1),
         neutral=head.neutral.numpy(),
-        faces=head.faces.numpy(),
         deltas=head.deltas.numpy(),
         left_eye=head.parts["left_eye"].numpy(),
         right_eye=head.parts["right_eye"].numpy(),
-        eye_centres=head.eye_centres.numpy(),
-        head_pivot=head.head_pivot.numpy(),
+        joints=np.array(list(places)),
+        joint_places=np.array(list(places.values())),
         head_weight=head.head_weight.numpy(),
-        material_names=np.array([material.name for material in look.MATERIALS]),
-        colours=np.array([material.colour for material in look.MATERIALS]),
-        roughness=np.array([material.roughness for material in look.MATERIALS]),
-        material_of_face=_material_of_face(head),
-        tint=look.skin_tint(head),
-        picture_place=look.eye_coordinates(head),
+        **_surfaces(head),
     )
-    (folder / "eyes.png").write_bytes(look.eye_picture(look.iris_angle(head)))
     if animation.audio is not None:
         write_wav(animation.audio, folder / "sound.wav")
 
 
-def _material_of_face(head: "HeadMesh") -> np.ndarray:
-    """(F,) index into `look.MATERIALS`."""
+def _surfaces(head: "HeadMesh") -> dict[str, np.ndarray]:
+    """Faces (F, 3), the material of each (F,), places of its corners in the material's picture (F, 3, 2); materials."""
     from talker.rigs import look
 
-    material = np.zeros(len(head.faces), np.int32)
-    for index, surface in enumerate(look.MATERIALS):
-        material[head.part_faces(*surface.parts).numpy()] = index
-    return material
+    surfaces = look.surfaces(head)
+    arrays = {
+        "faces": np.concatenate([surface.faces for surface in surfaces]),
+        "material_of_face": np.repeat(np.arange(len(surfaces)), [len(surface.faces) for surface in surfaces]),
+        "picture_places": np.concatenate(
+            [
+                np.zeros((*surface.faces.shape, 2)) if surface.picture is None else surface.coordinates[surface.faces]
+                for surface in surfaces
+            ]
+        ),
+        "materials": np.array([surface.name for surface in surfaces]),
+        "colours": np.array([surface.colour for surface in surfaces]),
+        "roughness": np.array([surface.roughness for surface in surfaces]),
+    }
+    pictures = {f"picture_{s.name}": s.picture for s in surfaces if s.picture is not None}
+    return arrays | pictures
 
 
 def _run(program: Path, arguments: list[str], task: str) -> None:
@@ -155,7 +161,8 @@ def _command(program: Path, environment: dict[str, str]) -> list[str]:
         raise TalkerError(f"cannot run {program}: {_reason(error)}; {_INSTALL}") from error
     version = (probe.stdout + probe.stderr).decode(errors="replace")
     if any(line.startswith("Blender ") for line in version.splitlines()):
-        quiet = ("--background", "--factory-startup", "-noaudio", "--python-use-system-env")
+        # One thread: Blender 3 adds up normals in whatever order its threads arrive, and FBX would differ every time.
+        quiet = ("--background", "--factory-startup", "-noaudio", "--python-use-system-env", "--threads", "1")
         return [str(program), *quiet, "--python", str(SCRIPT), "--"]
     if version.startswith("Python "):
         return [str(program), str(SCRIPT)]

@@ -3,7 +3,7 @@
     blender --background --python build_scene.py -- JOB_FOLDER OUTPUT
     python build_scene.py JOB_FOLDER OUTPUT                              # a Python that has bpy
 
-`talker.export.blender` writes the job folder (`scene.npz`, `eyes.png`, perhaps `sound.wav`) and reads what is printed
+`talker.export.blender` writes the job folder (`scene.npz`, perhaps `sound.wav`) and reads what is printed
 here. The file stands alone: nothing of talker can be imported inside Blender. Works in Blender 3.4 to 5. Licence:
 Apache-2.0, which is compatible with the GPL-3.0 of Blender.
 """
@@ -30,10 +30,10 @@ CENTIMETRES = 100.0
 
 # Bone name, parent, direction from joint to tip in Blender's axes (z up, the face towards -y), length in metres.
 BONES = (
-    ("root", None, (0, 0, 1), 0.05),
-    ("head", "root", (0, 0, 1), 0.12),
-    ("eye_left", "head", (0, -1, 0), 0.03),
-    ("eye_right", "head", (0, -1, 0), 0.03),
+    ("neck", None, (0, 0, 1), 0.05),
+    ("head", "neck", (0, 0, 1), 0.12),
+    ("left_eye", "head", (0, -1, 0), 0.03),
+    ("right_eye", "head", (0, -1, 0), 0.03),
 )
 
 
@@ -62,7 +62,7 @@ def main(folder, output):
     if extension == ".fbx":  # Game engines expect centimetres; scaled nodes instead would end up on every bone.
         scale, scene.unit_settings.scale_length = CENTIMETRES, 1 / CENTIMETRES
     armature = add_armature(job, scale)
-    head = add_head(job, scale, armature, os.path.join(folder, "eyes.png"))
+    head = add_head(job, scale, armature, folder)
     key_bones(armature, job)
     key_shapes(head, job)
     sound = os.path.join(folder, "sound.wav")
@@ -88,8 +88,7 @@ def set_time(scene, fps, frame_count):
 
 def add_armature(job, scale):
     """The bones that turn head and eyeballs, each at the point it turns about."""
-    eyes = to_blender(job["eye_centres"])
-    joints = {"root": np.zeros(3), "head": to_blender(job["head_pivot"]), "eye_left": eyes[0], "eye_right": eyes[1]}
+    joints = dict(zip(job["joints"].tolist(), to_blender(job["joint_places"]), strict=True))
     armature = bpy.data.objects.new("Armature", bpy.data.armatures.new("Armature"))
     bpy.context.scene.collection.objects.link(armature)
     bpy.context.view_layer.objects.active = armature
@@ -103,13 +102,13 @@ def add_armature(job, scale):
     return armature
 
 
-def add_head(job, scale, armature, picture):
+def add_head(job, scale, armature, folder):
     """The mesh with one shape key per blend shape, bound to the armature."""
     mesh = bpy.data.meshes.new("Head")
     neutral = to_blender(job["neutral"]) * scale
     mesh.from_pydata(neutral.tolist(), [], job["faces"].tolist())
     mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), bool))
-    add_materials(mesh, job, picture)
+    add_materials(mesh, job, folder)
     head = bpy.data.objects.new("Head", mesh)
     bpy.context.scene.collection.objects.link(head)
     head.shape_key_add(name="Basis", from_mix=False)
@@ -126,8 +125,8 @@ def add_head(job, scale, armature, picture):
 def bind(head, job):
     """Vertex groups: all follow the head as far as their weight says, eyeballs by way of their own bone."""
     follows = job["head_weight"].astype(np.float64)
-    weights = {"root": 1.0 - follows, "head": follows}
-    for bone, eyeball in (("eye_left", job["left_eye"]), ("eye_right", job["right_eye"])):
+    weights = {"neck": 1.0 - follows, "head": follows}
+    for bone, eyeball in (("left_eye", job["left_eye"]), ("right_eye", job["right_eye"])):
         weights[bone] = np.zeros(len(follows))
         weights[bone][eyeball] = follows[eyeball]
         weights["head"] = weights["head"] - weights[bone]
@@ -137,33 +136,41 @@ def bind(head, job):
             group.add(np.flatnonzero(values == weight).tolist(), float(weight), "REPLACE")
 
 
-def add_materials(mesh, job, picture):
-    """One material per kind of surface: the skin tinted per vertex, the eyes from a picture."""
+def add_materials(mesh, job, folder):
+    """One material per kind of surface, coloured by a picture where there is one."""
     mesh.polygons.foreach_set("material_index", job["material_of_face"].astype(np.int32))
-    tint = mesh.color_attributes.new("Tint", "FLOAT_COLOR", "POINT")
-    tint.data.foreach_set("color", np.insert(job["tint"], 3, 1.0, axis=1).astype(np.float32).ravel())
-    corners = job["picture_place"][job["faces"].ravel()] * (1, -1) + (0, 1)  # Blender counts v upwards.
-    mesh.uv_layers.new(name="EyePicture").data.foreach_set("uv", corners.astype(np.float32).ravel())
-    for name, colour, roughness in zip(job["material_names"], job["colours"], job["roughness"], strict=True):
+    places = job["picture_places"] * (1, -1) + (0, 1)  # Blender counts upwards.
+    mesh.uv_layers.new(name="Picture").data.foreach_set("uv", places.astype(np.float32).ravel())
+    for name, colour, roughness in zip(job["materials"], job["colours"], job["roughness"], strict=True):
         material = bpy.data.materials.new(str(name))
         material.use_nodes = True
         material.diffuse_color = (*colour, 1.0)
         material.roughness = roughness
-        nodes, link = material.node_tree.nodes, material.node_tree.links.new
+        nodes = material.node_tree.nodes
         surface = nodes["Principled BSDF"]
         surface.inputs["Base Color"].default_value = (*colour, 1.0)
         surface.inputs["Roughness"].default_value = roughness
-        if name == "eyes":
-            image = nodes.new("ShaderNodeTexImage")
-            image.image = bpy.data.images.load(picture)
-            link(image.outputs["Color"], surface.inputs["Base Color"])
-        if name == "skin":
-            factor, product = nodes.new("ShaderNodeVertexColor"), nodes.new("ShaderNodeVectorMath")
-            factor.layer_name, product.operation = "Tint", "MULTIPLY"
-            product.inputs[1].default_value = colour
-            link(factor.outputs["Color"], product.inputs[0])
-            link(product.outputs[0], surface.inputs["Base Color"])
+        if f"picture_{name}" in job:
+            texture = nodes.new("ShaderNodeTexImage")
+            texture.image = add_picture(job[f"picture_{name}"], os.path.join(folder, f"{name}.png"))
+            material.node_tree.links.new(texture.outputs["Color"], surface.inputs["Base Color"])
+            if job[f"picture_{name}"].shape[2] == 4:
+                material.node_tree.links.new(texture.outputs["Alpha"], surface.inputs["Alpha"])
+                material.blend_method = "HASHED"  # For Blender before 4.2; later ones see for themselves.
+            nodes.active = texture  # What the viewport's texture mode shows.
         mesh.materials.append(material)
+
+
+def add_picture(pixels, path):
+    """An image of (H, W, 3 or 4) uint8, saved as PNG: exporters embed files."""
+    height, width, channels = pixels.shape
+    image = bpy.data.images.new(os.path.basename(path), width, height, alpha=channels == 4)
+    rgba = np.full((height, width, 4), 255, np.float32)
+    rgba[..., :channels] = pixels[::-1]  # Blender counts rows upwards.
+    image.pixels.foreach_set((rgba / 255).ravel())
+    image.filepath_raw, image.file_format = path, "PNG"
+    image.save()
+    return image
 
 
 def new_fcurves(datablock, name, kind):
@@ -201,8 +208,8 @@ def key_bones(armature, job):
     fcurves = new_fcurves(armature, "Head and eyes", "OBJECT")
     for name, rotations in (
         ("head", job["head_turn"]),
-        ("eye_left", job["eye_turn"][:, 0]),
-        ("eye_right", job["eye_turn"][:, 1]),
+        ("left_eye", job["eye_turn"][:, 0]),
+        ("right_eye", job["eye_turn"][:, 1]),
     ):
         bone = armature.pose.bones[name]
         bone.rotation_mode = "QUATERNION"
@@ -290,7 +297,7 @@ def write_alembic(output, scene, head):
 
 
 def write_blend(output, scene, head):
-    """The scene as it is, with the picture of the eyes inside."""
+    """The scene as it is, with the pictures inside."""
     for image in bpy.data.images:
         image.pack()
         image.filepath = "//" + os.path.basename(image.filepath)
