@@ -4,7 +4,8 @@ A format's module is imported when the format is first used. It has
 
     write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None
     read(path: Path, options: ExportOptions) -> FaceAnimation        # readable formats
-    recognises(head: bytes) -> bool     # readable formats that share their extension: is this file mine?
+    recognises(head: bytes) -> bool     # readable formats that share their extension: is a file that begins (and, an
+                                        # archive, ends) like this mine?
 
 or, where one module holds two formats, the same with the format's variant appended (`write_csv`, `read_csv`, ...).
 `write` gets a temporary path and may simply write to it; `read` raises `TalkerError` on anything malformed.
@@ -270,7 +271,13 @@ def _by_extension(path: Path) -> list[Format]:
 
 
 def _head(path: Path) -> bytes:
-    return read_bytes(path, count=_HEAD_BYTES)
+    """The beginning of a file; of an archive its end as well, where the names of all its members are."""
+    head = read_bytes(path, count=_HEAD_BYTES)
+    if not head.startswith(b"PK"):
+        return head
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _HEAD_BYTES, 0))
+        return head + file.read(_HEAD_BYTES)
 
 
 def _unknown(kind: str, name: str, choices: list[str]) -> str:

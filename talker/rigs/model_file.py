@@ -40,6 +40,7 @@ _PICKLE_ERRORS = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, ImportError),
     *(MemoryError, OverflowError, RecursionError, NotImplementedError),
 )
+_MEMO_OPCODES = ("PUT", "BINPUT", "LONG_BINPUT")
 _MAX_DENSE_ENTRIES = 20_000_000  # Of one sparse matrix made dense; SMPL-X's joint regressor has 0.6 million.
 
 
@@ -139,7 +140,7 @@ def _arrays_of_pickle(path: Path, data: bytes, names: tuple[str, ...]) -> dict[s
 def _refuse_huge_memo(data: bytes) -> None:
     """A few bytes can make the unpickler allocate a table of 2**32 entries; no real index exceeds its position."""
     for opcode, argument, position in pickletools.genops(data):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= (position or 0) + 1:
+        if opcode.name in _MEMO_OPCODES and not 0 <= int(argument or 0) <= (position or 0) + 1:
             raise ValueError(f"object {argument} is numbered beyond the file's size")
 
 
@@ -182,7 +183,7 @@ def _dtype_of(record: Any) -> np.dtype:
 def _dense(state: dict[str, Any], by_column: bool) -> np.ndarray:
     """The dense array of a pickled scipy matrix, compressed by columns (csc) or rows (csr)."""
     data, indices, pointers = (_array_of(state[name]).ravel() for name in ("data", "indices", "indptr"))
-    rows, columns = (int(length) for length in state.get("_shape", state.get("shape")))
+    rows, columns = (int(length) for length in state["_shape" if "_shape" in state else "shape"])
     major_count, minor_count = (columns, rows) if by_column else (rows, columns)
     if rows < 0 or columns < 0 or rows * columns > _MAX_DENSE_ENTRIES:
         raise ValueError(f"it claims {rows} x {columns} entries")

@@ -192,6 +192,11 @@ def _parents(path: Path, table: np.ndarray) -> tuple[int, ...]:
 
 
 def _guess(found: tuple[int, ...], kind: ModelKind) -> str:
-    known = {(5023, 3): "FLAME", (10475, 3): "SMPL-X", (6890, 3): "SMPL or SMPL+H", (778, 3): "MANO"}
+    known: dict[tuple[int, ...], str] = {
+        (5023, 3): "FLAME",
+        (10475, 3): "SMPL-X",
+        (6890, 3): "SMPL or SMPL+H",
+        (778, 3): "MANO",
+    }
     title = known.get(found)
     return f" (this one looks like {title})" if title and title != kind.title else ""
