@@ -102,7 +102,9 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
             if not container.streams.audio:
                 raise TalkerError(f"{path} holds no sound track")
             stream = container.streams.audio[0]
-            rate = stream.rate
+            if stream.codec_context is None or not stream.codec_context.rate:
+                raise ValueError("no decoder for this sound track")
+            rate = stream.codec_context.rate
             mono = av.AudioResampler(format="flt", layout="mono", rate=rate)
             blocks: list[np.ndarray] = []
             decoded = 0
