@@ -1,15 +1,17 @@
 """`Portrait`: draws one head, posed any way, from the front or the side."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
 
 from talker.render import raster, shading
 from talker.render.paint import Paint
+from talker.render.refine import RefinedMesh
+from talker.render.shading import SAMPLES
 from talker.rigs.head_mesh import PARTS, HeadMesh
 
-_SAMPLES = 2  # Per pixel, across and down.
 _MATERIAL = {
     "skin": raster.SKIN,
     "left_eye": raster.EYE,
@@ -19,6 +21,8 @@ _MATERIAL = {
     "tongue": raster.TONGUE,
     "lashes": raster.LASHES,
 }
+
+_FILM = shading.film_curve()
 
 
 @dataclass(frozen=True)
@@ -68,18 +72,12 @@ class Portrait:
     """Everything about a head that does not change from frame to frame."""
 
     def __init__(self, head: HeadMesh) -> None:
-        part = head.part_of_vertex.numpy()
-        faces = head.faces.numpy().astype(np.int32)
-        material = np.array([_MATERIAL[name] for name in PARTS], np.int8)[part[faces[:, 0]]]
-        if "mouth_inside" in head.regions:
-            inside = np.zeros(head.vertex_count, bool)
-            inside[head.regions["mouth_inside"].numpy()] = True
-            material[inside[faces].any(1)] = raster.MOUTH
-        self._all_faces = faces
-        self._faces = np.ascontiguousarray(faces[material != raster.LASHES])
-        self._material = material[material != raster.LASHES]
-        self._lashes = np.ascontiguousarray(faces[material == raster.LASHES])
-        self._paint = Paint.for_head(head)
+        self._mesh = RefinedMesh.of(head)
+        material = _materials(head)[self._mesh.face_origin]
+        lashes = material == raster.LASHES
+        self._faces, self._material = self._mesh.faces[~lashes], material[~lashes]
+        self._lashes = self._mesh.faces[lashes]
+        self._paint = Paint.for_head(head, self._mesh)
         self._eyes = np.zeros((2, 4), np.float32)
         for row, name in enumerate(("left_eye", "right_eye")):
             centre = head.eye_centres[row]
@@ -89,30 +87,43 @@ class Portrait:
 
     def draw(self, vertices: torch.Tensor | np.ndarray, camera: Camera, size: int) -> np.ndarray:
         """Posed vertices (V, 3) -> (size, size, 3) uint8 sRGB. Releases the interpreter lock nearly all the time."""
-        vertices = np.ascontiguousarray(vertices, np.float32)
-        screen = camera.project(vertices, size * _SAMPLES, size * _SAMPLES)
-        normals = raster.vertex_normals(vertices, self._all_faces) @ camera.rotation().T.astype(np.float32)
+        vertices = self._mesh.vertices(vertices)
+        screen = camera.project(vertices, size * SAMPLES, size * SAMPLES)
+        normals = raster.vertex_normals(vertices, self._faces) @ camera.rotation().T.astype(np.float32)
         attributes = np.concatenate([normals, self._paint.attributes], 1)
-        nearest, depth = raster.visible_faces(screen, self._faces, size * _SAMPLES, size * _SAMPLES)
-        colours = background(size * _SAMPLES)
+        nearest, depth = raster.visible_faces(screen, self._faces, size * SAMPLES, size * SAMPLES)
+        colours = background(size * SAMPLES).copy()
         paint = self._paint
-        scale = size * _SAMPLES / camera.span
+        scale = size * SAMPLES / camera.span
         shading.shade(
             *(nearest, screen, self._faces, attributes, self._material),
             *(paint.picture, paint.frame, self._eyes, scale, colours),
         )
-        shading.draw_lashes(screen, self._lashes, paint.lash_fade, depth, colours)
+        shading.draw_lashes(screen, self._lashes, paint.lashes, depth, colours)
         pixels = np.empty((size, size, 3), np.uint8)
-        shading.to_pixels(colours, _SAMPLES, pixels)
+        shading.to_pixels(colours, _FILM, pixels)
         return pixels
 
-    def visible(self, screen: np.ndarray, size: int) -> np.ndarray:
-        """(V,) whether each projected vertex (V, 3) is in front of everything, within 1 mm; lashes hide nothing."""
+    def visible(self, vertices: np.ndarray, camera: Camera, size: int) -> np.ndarray:
+        """(V,) whether each posed vertex (V, 3) is in front of everything, within 1 mm; lashes hide nothing."""
+        screen = camera.project(self._mesh.vertices(vertices), size, size)
         _, depth = raster.visible_faces(screen, self._faces, size, size)
-        column, row = np.clip(screen[:, :2].astype(int), 0, size - 1).T
-        return screen[:, 2] <= depth[row, column] + 0.001
+        own = screen[: len(vertices)]
+        column, row = np.clip(own[:, :2].astype(int), 0, size - 1).T
+        return own[:, 2] <= depth[row, column] + 0.001
 
 
+def _materials(head: HeadMesh) -> np.ndarray:
+    """(F,) what each face is made of."""
+    faces = head.faces.numpy()
+    material = np.array([_MATERIAL[name] for name in PARTS], np.int8)[head.part_of_vertex.numpy()[faces[:, 0]]]
+    if "mouth_inside" in head.regions:
+        inside = np.isin(faces, head.regions["mouth_inside"].numpy()).any(1)
+        material[inside] = raster.MOUTH
+    return material
+
+
+@lru_cache(maxsize=2)
 def background(size: int) -> np.ndarray:
     """(size, size, 3) linear light: a calm blue grey, brighter behind the head."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size

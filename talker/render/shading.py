@@ -20,6 +20,12 @@ from talker.render.raster import (
     interpolate,
 )
 
+SAMPLES = 2
+"""Samples per pixel, across and down."""
+
+FILM_RANGE = 4.0
+"""Light that is displayed as white."""
+
 # Unit direction to each light, and its colour: a warm key, a cool fill from the other side, a rim from behind.
 _KEY, _KEY_COLOUR = (0.419, 0.524, 0.742), (1.72, 1.60, 1.46)
 _FILL, _FILL_COLOUR = (-0.772, 0.143, 0.620), (0.34, 0.39, 0.47)
@@ -45,39 +51,47 @@ def shade(nearest, screen, faces, attributes, material, paint, paint_frame, eyes
     attributes: (V, 8) see `raster`; material: (F,); paint: (h, w, 3) uint8 albedo of the skin seen from the front;
     paint_frame: (4,) left, top, texels per metre across and down; eyes: (2, 4) centre and iris radius over radius.
     """
-    height, width = nearest.shape
     at = np.zeros(attributes.shape[1], np.float32)
-    reach = _LID_SHADOW * samples_per_metre
     albedo = np.zeros(3, np.float32)
-    for y in range(height):
-        for x in range(width):
-            f = nearest[y, x]
-            if f == NOTHING:
-                continue
-            interpolate(screen, faces[f], attributes, x, y, at)
-            kind = material[f]
-            if kind == SKIN:
-                _paint_at(paint, paint_frame, at[REST], at[REST + 1], at[PAINTED], albedo)
-            elif kind == EYE:
-                at[OCCLUSION] = _below_lid(nearest, material, x, y, reach)
-                _eye_at(at[REST], at[REST + 1], at[REST + 2], eyes, albedo)
-            else:
-                for k in range(3):
-                    albedo[k] = _TEETH[k] if kind == TEETH else (_TONGUE[k] if kind == TONGUE else _MOUTH[k])
-            _light(at, kind, albedo, colours[y, x])
+    reach = _LID_SHADOW * samples_per_metre
+    for y in range(0, nearest.shape[0], SAMPLES):
+        for x in range(0, nearest.shape[1], SAMPLES):
+            shaded = NOTHING
+            from_y = from_x = 0
+            for sample in range(SAMPLES * SAMPLES):
+                row, column = y + sample // SAMPLES, x + sample % SAMPLES
+                f = nearest[row, column]
+                if f == NOTHING:
+                    continue
+                kind = material[f]
+                if f == shaded and kind != EYE:  # Within a pixel a face has one colour; eyes have finer detail.
+                    colours[row, column] = colours[from_y, from_x]
+                    continue
+                interpolate(screen, faces[f], attributes, column, row, at)
+                if kind == SKIN:
+                    _paint_at(paint, paint_frame, at[REST], at[REST + 1], at[PAINTED], albedo)
+                elif kind == EYE:
+                    at[OCCLUSION] = _below_lid(nearest, material, column, row, reach)
+                    _eye_at(at[REST], at[REST + 1], at[REST + 2], eyes, albedo)
+                else:
+                    for k in range(3):
+                        albedo[k] = _TEETH[k] if kind == TEETH else (_TONGUE[k] if kind == TONGUE else _MOUTH[k])
+                _light(at, kind, albedo, colours[row, column])
+                shaded, from_y, from_x = f, row, column
 
 
 @njit(**_COMPILE)
 def _below_lid(nearest, material, x, y, reach):
     """How open the sky is above a sample of an eye: lids and brow shade what lies close beneath them."""
-    hidden = 0.0
-    for tap in range(6):
-        distance = reach * (tap + 0.5) / 6.0
+    step = max(reach / 16.0, 1.0)
+    distance = 0.0
+    while distance < reach:
+        distance += step
         row, column = max(int(y - distance), 0), min(int(x + 0.45 * distance), nearest.shape[1] - 1)
         f = nearest[row, column]
         if f != NOTHING and material[f] != EYE:
-            hidden += 1.0
-    return 1.0 - 0.62 * hidden / 6.0
+            return 0.45 + 0.55 * _step(0.0, reach, distance - 0.5 * step)
+    return 1.0
 
 
 @njit(**_COMPILE)
@@ -86,17 +100,19 @@ def _light(at, kind, albedo, out):
     scale = 1.0 / max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
     open_sky = min(max(at[OCCLUSION], 0.0), 1.0)
+    if kind in (TEETH, TONGUE):  # Little light reaches them, but they must read.
+        open_sky = 0.42 + 0.58 * open_sky
     key = nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2]
     fill = nx * _FILL[0] + ny * _FILL[1] + nz * _FILL[2]
     grazing = 1.0 - max(nz, 0.0)
     rim = max(nx * _RIM[0] + ny * _RIM[1] + nz * _RIM[2], 0.0) * grazing * grazing
-    fresnel = 0.04 + 0.6 * grazing**4
+    fresnel = 0.04 + 0.6 * grazing * grazing * grazing * grazing
     if kind == EYE:
-        gloss = 2.2 * _highlight(nx, ny, nz, _KEY, 500.0) + 0.12 * _highlight(nx, ny, nz, _FILL, 120.0)
+        gloss = 2.2 * _highlight(nx, ny, nz, _KEY, 9) + 0.12 * _highlight(nx, ny, nz, _FILL, 7)
     elif kind == SKIN:
-        gloss = 0.16 * (0.5 + fresnel) * _highlight(nx, ny, nz, _KEY, 14.0) + 0.05 * _highlight(nx, ny, nz, _KEY, 60.0)
+        gloss = 0.16 * (0.5 + fresnel) * _highlight(nx, ny, nz, _KEY, 4) + 0.05 * _highlight(nx, ny, nz, _KEY, 6)
     else:
-        gloss = 0.25 * _highlight(nx, ny, nz, _KEY, 70.0)
+        gloss = 0.25 * _highlight(nx, ny, nz, _KEY, 6)
     up = 0.5 + 0.5 * ny
     shadow = open_sky * open_sky
     for k in range(3):
@@ -109,11 +125,13 @@ def _light(at, kind, albedo, out):
 
 
 @njit(**_COMPILE)
-def _highlight(nx, ny, nz, light, sharpness):
-    """Blinn's highlight for a viewer straight ahead."""
+def _highlight(nx, ny, nz, light, doublings):
+    """Blinn's highlight for a viewer straight ahead, with the exponent 2 ** doublings."""
     hx, hy, hz = light[0], light[1], light[2] + 1.0
-    along = (nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz)
-    return max(along, 0.0) ** sharpness
+    along = max((nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz), 0.0)
+    for _ in range(doublings):
+        along *= along
+    return along
 
 
 @njit(**_COMPILE)
@@ -127,7 +145,7 @@ def _paint_at(paint, frame, x, y, share, out):
         upper = paint[i, j, k] * (1.0 - fx) + paint[i, j + 1, k] * fx
         lower = paint[i + 1, j, k] * (1.0 - fx) + paint[i + 1, j + 1, k] * fx
         value = (upper * (1.0 - fy) + lower * fy) * share + paint[0, 0, k] * (1.0 - share)
-        out[k] = (value / 255.0) ** 2  # Stored with a gamma of 2.
+        out[k] = (value / 255.0) * (value / 255.0)  # Stored with a gamma of 2.
 
 
 @njit(**_COMPILE)
@@ -160,8 +178,8 @@ def _step(low, high, x):
 
 
 @njit(**_COMPILE)
-def draw_lashes(screen, faces, fade, depth, colours):
-    """Lay lashes over what is drawn: dark where they grow, `fade` (V,) 0 at the roots, 1 at the tips."""
+def draw_lashes(screen, faces, lashes, depth, colours):
+    """Lay lashes over what is drawn. lashes: (V, 2) 0 at the roots to 1 at the tips; the number of the hair."""
     height, width = depth.shape
     for f in range(len(faces)):
         ax, ay, az = screen[faces[f, 0]]
@@ -177,29 +195,31 @@ def draw_lashes(screen, faces, fade, depth, colours):
                 w2 = 1.0 - w0 - w1
                 if w0 < 0.0 or w1 < 0.0 or w2 < 0.0 or w0 * az + w1 * bz + w2 * cz > depth[y, x] + 0.0005:
                     continue
-                tip = w0 * fade[faces[f, 0]] + w1 * fade[faces[f, 1]] + w2 * fade[faces[f, 2]]
-                cover = 0.92 * (1.0 - _step(0.25, 1.0, tip))
+                tip = w0 * lashes[faces[f, 0], 0] + w1 * lashes[faces[f, 1], 0] + w2 * lashes[faces[f, 2], 0]
+                hair = w0 * lashes[faces[f, 0], 1] + w1 * lashes[faces[f, 1], 1] + w2 * lashes[faces[f, 2], 1]
+                ridge = 1.0 - 2.0 * abs(hair - np.floor(hair) - 0.5)  # 1 in the middle of a hair.
+                cover = 0.93 * _step(0.85 * tip - 0.25, 0.85 * tip + 0.15, ridge) * (1.0 - _step(0.6, 1.05, tip))
                 for k in range(3):
                     colours[y, x, k] += (_LASH[k] - colours[y, x, k]) * cover
 
 
 @njit(**_COMPILE)
-def to_pixels(colours, samples, out):
-    """Average `samples` x `samples` blocks, compress highlights, encode as sRGB into `out` (h, w, 3) uint8."""
-    share = 1.0 / (samples * samples)
+def to_pixels(colours, film, out):
+    """Average the samples of each pixel as displayed by `film` into `out` (h, w, 3) uint8."""
+    steps = (len(film) - 1) / FILM_RANGE
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             for k in range(3):
                 total = 0.0
-                for j in range(samples):
-                    for i in range(samples):
-                        total += _film(colours[y * samples + j, x * samples + i, k])
-                out[y, x, k] = int(total * share * 255.0 + 0.5)
+                for j in range(SAMPLES):
+                    for i in range(SAMPLES):
+                        light = colours[y * SAMPLES + j, x * SAMPLES + i, k]
+                        total += film[int(min(max(light, 0.0), FILM_RANGE) * steps)]
+                out[y, x, k] = int(total / (SAMPLES * SAMPLES) + 0.5)
 
 
-@njit(**_COMPILE)
-def _film(light):
-    """Linear light to a display value in [0, 1]: a soft shoulder above 0.6, then a gamma of 2.2."""
-    if light > 0.6:
-        light = 0.6 + 0.4 * (1.0 - np.exp(-(light - 0.6) / 0.4))
-    return min(max(light, 0.0), 1.0) ** 0.4545
+def film_curve() -> np.ndarray:
+    """(4096,) float32 display values 0..255 of light from 0 to `FILM_RANGE`: a soft shoulder, then a gamma of 2.2."""
+    light = np.linspace(0, FILM_RANGE, 4096)
+    soft = np.where(light > 0.6, 0.6 + 0.4 * (1 - np.exp(-(light - 0.6) / 0.4)), light)
+    return (255 * soft ** (1 / 2.2)).astype(np.float32)

@@ -114,9 +114,8 @@ def _look(head: HeadMesh, landmarker: Landmarker, camera: Camera) -> _Views:
     seen, visible, landmarks = [], [], []
     for posed in head.vertices(pose_curves(POSES)).numpy():
         landmarks.append(landmarker(portrait.draw(posed, camera, _PIXELS)))
-        screen = camera.project(posed, _PIXELS, _PIXELS)
-        seen.append(screen[:, :2])
-        visible.append(portrait.visible(screen, _PIXELS))
+        seen.append(camera.project(posed, _PIXELS, _PIXELS)[:, :2])
+        visible.append(portrait.visible(posed, camera, _PIXELS))
     return _Views(np.stack(seen), np.stack(visible), np.stack(landmarks))
 
 
