@@ -42,5 +42,5 @@ def _board(animation: FaceAnimation) -> dict[str, list[Track]]:
 
 def _packed(take: dict[str, Any]) -> str:
     data = json.dumps(take, separators=(",", ":")).encode("ascii")
-    text = base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+    text = base64.b64encode(zlib.compress(data)).decode("ascii")
     return "\n".join(text[i : i + _LINE] for i in range(0, len(text), _LINE))

@@ -251,7 +251,7 @@ def test_properties_exist_in_unreal(class_name: str, names: list[str]):
 
 
 def test_scripts_run_on_unreals_oldest_python():
-    """Unreal 5.2 and 5.3 bring Python 3.9."""
+    """Unreal before 5.4 brings Python 3.9."""
     for script in SCRIPTS:
         ast.parse(script.read_text("utf-8"), feature_version=(3, 9))
     assert importlib.util.find_spec("talker.export.unreal") is not None

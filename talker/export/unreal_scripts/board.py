@@ -1,11 +1,12 @@
 """Put a take onto the face control board of a MetaHuman in the Level Sequence that is open in Sequencer.
 
-Made by talker; needs nothing but the Unreal editor (5.2 or later) with the plugin Python Editor Script Plugin.
+Made by talker for Unreal 5 (checked against the Python API of 5.6). Needs the plugin Python Editor Script Plugin.
 Open the Level Sequence, see that the MetaHuman's Face has its Face_ControlBoard_CtrlRig track, then run this file with
 Tools > Execute Python Script, or type `py "path/to/this file.py"` into the Output Log.
 
-Keys lie on the frames of the Level Sequence, whatever its frame rate. Keys that were there before stay where this take
-has none: delete the old keys first, or add a new section for it.
+Keys lie on the frames of the Level Sequence, whatever its frame rate; for the crispest lips let talker write the script
+at that rate (`--fps 24`). Keys that were there before stay where this take has none: delete the old keys first, or add
+a new section for it.
 """
 
 import base64

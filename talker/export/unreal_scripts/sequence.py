@@ -1,6 +1,6 @@
 """Put a take onto a MetaHuman face: creates or updates an animation sequence with one float curve per raw control.
 
-Made by talker; needs nothing but the Unreal editor (5.2 or later) with the plugin Python Editor Script Plugin.
+Made by talker for Unreal 5 (checked against the Python API of 5.6). Needs the plugin Python Editor Script Plugin.
 Run it with Tools > Execute Python Script, or type `py "path/to/this file.py"` into the Output Log, or without a window:
 UnrealEditor-Cmd Project.uproject -run=pythonscript -script="path/to/this file.py"
 
