@@ -106,7 +106,7 @@ class FaceAnimation:
         lips would fall between two new frames and be half lost; its mouth is moved to the nearest of them instead.
         """
         if not (np.isfinite(fps) and MIN_FPS <= fps <= MAX_FPS):
-            raise TalkerError(f"cannot resample to {fps} frames per second: the range is {MIN_FPS:g}..{MAX_FPS:g}")
+            raise TalkerError(f"cannot resample to {fps:g} frames per second: the range is {MIN_FPS:g}..{MAX_FPS:g}")
         if fps == self.fps:
             return self
         count = max(1, int(np.ceil(self.frame_count * fps / self.fps - _SAME_TIME)))
