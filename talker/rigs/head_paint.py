@@ -5,6 +5,7 @@ Heads come without textures. Where the lips and the brows are is known from Medi
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -29,10 +30,10 @@ _EYE_DISTANCE = 0.062  # Metres between the eye centres of a head of average siz
 _SHADE_DIRECTIONS = 96
 _SHADE_CELL = 0.0022  # Metres: as fine as the surface samples are dense.
 _SHADE_BIAS = 0.004
-_LIP_REACH = 0.05  # Metres behind the corners of the lips where the mouth ends.
+_LIP_REACH = 0.10  # Metres behind the corners of the lips where the mouth ends.
 _PALATE_DEPTH, _PALATE_REACH = 0.018, 0.025
 _FADE = 0.06
-_HIDDEN = 0.15  # What sees less of the sky than this at rest, within the lips' outline, is inside the mouth.
+_HIDDEN = 0.30  # What sees less of the sky than this at rest begins to count as the inside of the mouth.
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class HeadPaint:
     frame: dict[str, object]
 
 
+@lru_cache(maxsize=2)
 def paint_head(head: HeadMesh) -> HeadPaint:
     """Compute the paint of a head at rest."""
     neutral = head.neutral.cpu().numpy()
@@ -69,7 +71,8 @@ def paint_head(head: HeadMesh) -> HeadPaint:
         points = neutral[skin]
         lips = lip_distance(points, landmarks) / unit
         layers["lips"][skin] = 128 + PER_MILLIMETRE * lips
-        layers["around"][skin] = 255 * _inside_mouth(points, landmarks, lips) * np.clip(1 - at_rest[skin] / _HIDDEN, 0, 1)
+        hidden = np.clip(2 - 2 * at_rest[skin] / _HIDDEN, 0, 1)
+        layers["around"][skin] = 255 * hidden * _inside_mouth(points, landmarks, lips)
         along, across = brow_coordinates(points, landmarks)
         layers["brow_along"][skin] = 64 + 128 * along
         layers["brow_across"][skin] = 128 + PER_MILLIMETRE * across / unit
@@ -154,6 +157,12 @@ def lip_distance(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     inside = (crosses & right).sum(axis=1) % 2 == 1
     behind = points[:, 2] < outline_depth - _LIP_REACH
     return np.where(behind, -1.0, np.where(inside, distance, -distance))
+
+
+def _inside_mouth(points: np.ndarray, landmarks: np.ndarray, lips: np.ndarray) -> np.ndarray:
+    """(N,) whether a hidden point is in the mouth: behind the lips, or deeper and not far from there (the palate)."""
+    deep = points[:, 2] < landmarks[list(LIPS_OUTLINE), 2].max() - _PALATE_DEPTH
+    return (lips > 0) | (deep & (lips > -_PALATE_REACH))
 
 
 def brow_coordinates(points: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
