@@ -63,7 +63,7 @@ def read_json(path: Path, options: ExportOptions) -> FaceAnimation:
         raise TalkerError(
             f"{path}: 'numFrames' says {str(claimed)[:20]} but 'weightMat' holds {len(weights)}; export it again"
         )
-    curves = _shapes(path, names, weights)
+    curves = shapes_by_name(path, names, weights)
     if "angleMat" in data:
         angle_names = json_curves.names(path, data, "angleNames")
         angles = json_curves.matrix(path, data["angleMat"], "angleMat", angle_names)
@@ -100,12 +100,12 @@ def read_csv(path: Path, options: ExportOptions) -> FaceAnimation:
         raise TalkerError(f"{path}: the column timeCode is missing; an Audio2Face table has it before the shapes")
     chosen = [i for i, column in enumerate(columns) if column.startswith(_COLUMN)]
     names = [columns[i].removeprefix(_COLUMN) for i in chosen]
-    shapes = _shapes(path, names, table.values[:, chosen].astype(np.float32))
+    shapes = shapes_by_name(path, names, table.values[:, chosen].astype(np.float32))
     take = steady(path, table.values[:, columns.index("timecode")], shapes, table.lines, _TIME_RESOLUTION)
     return _animation(path, arkit.eye_angles_from_looks(take.values), take.fps)
 
 
-def _shapes(path: Path, names: list[str], weights: np.ndarray) -> np.ndarray:
+def shapes_by_name(path: Path, names: list[str], weights: np.ndarray) -> np.ndarray:
     """(T, 61) with the named weights in their places."""
     spelling = {name.lower(): name for name in arkit.SHAPES}
     known = [(column, spelling[name.lower()]) for column, name in enumerate(names) if name.lower() in spelling]

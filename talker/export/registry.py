@@ -142,6 +142,15 @@ FORMATS: tuple[Format, ...] = (
         variant="csv",
     ),
     Format(
+        "lam-json",
+        ".json",
+        "arkit",
+        "lam",
+        "LAM_Audio2Expression, for Gaussian-splat avatars",
+        readable=True,
+        shape_error=1e-6,
+    ),
+    Format(
         "viseme-csv", ".csv", "viseme", "visemes", "the 15 OVR visemes, one row per frame", readable=True, variant="csv"
     ),
     Format("viseme-json", ".json", "viseme", "visemes", "the 15 OVR visemes", readable=True, variant="json"),

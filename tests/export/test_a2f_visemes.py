@@ -79,6 +79,40 @@ def test_a2f_csv_as_the_sample_client_writes_it(tmp_path: Path) -> None:
     np.testing.assert_allclose(back.channel("jawOpen"), np.arange(10) / 10, atol=1e-6)
 
 
+def test_lam_json(tmp_path: Path) -> None:
+    path = tmp_path / "take.json"
+    write_animation(take(), path, "lam-json")
+    data = json.loads(path.read_text())
+    assert data["metadata"]["frame_count"] == len(data["frames"]) == 40
+    assert data["names"] == data["metadata"]["blendshape_names"] == list(arkit.SHAPES)
+    assert data["frames"][3]["time"] == 0.1
+    back = read_animation(path)
+    assert back.fps == 30
+    np.testing.assert_allclose(back.shapes, take().shapes, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(metadata=[]), "'metadata' is no JSON object; export it again"),
+        (lambda d: d["metadata"].pop("fps"), "the entry 'fps' is missing; it has frame_count, blendshape_names"),
+        (lambda d: d["frames"][4].pop("weights"), "'frames' is not a list of objects with 'weights'; export it again"),
+        (lambda d: d["frames"][4]["weights"].pop(), "frame 4 of 'weights' is 51 numbers where 52 are named"),
+    ],
+)
+def test_damaged_lam_json_is_explained(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    path = tmp_path / "take.json"
+    write_animation(take(), path, "lam-json")
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(TalkerError) as caught:
+        read_animation(path, "lam-json")
+    assert str(caught.value) == f"{path}: {message}"
+
+
 @pytest.mark.parametrize(
     ("name", "file"), [("viseme-csv", "take.csv"), ("viseme-json", "take.json"), ("vrm-json", "take.json")]
 )
