@@ -19,16 +19,15 @@ import talker
 from talker.animation import FaceAnimation, plain_meta
 from talker.export.gltf_animation import read_animation
 from talker.export.gltf_builder import INDICES, VERTICES, GltfBuilder, Json, index_type
+from talker.export.keyframes import TURNED_JOINTS
 from talker.export.registry import ExportOptions
+from talker.export.scene_head import JOINTS, PARENTS, head_normals, joint_places, skin_weights
+from talker.export.scene_sound import sound_name
 from talker.rigs import arkit, look, turns
 from talker.rigs.head_mesh import HeadMesh
 from talker.rigs.user_mesh import load_head
 
-JOINTS = ("neck", "head", "left_eye", "right_eye")
 _FIRST_JOINT = 1  # Node 0 is the face.
-_TURNED = {"head": arkit.HEAD, "left_eye": arkit.LEFT_EYE, "right_eye": arkit.RIGHT_EYE}
-_DARKEST = 0.2  # Of the colour where no light from around reaches.
-_SMALLEST_TURN = 1e-3  # A normal that turns by less than this many radians is stored as unchanged.
 
 
 def write_glb(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
@@ -54,7 +53,7 @@ def _build(animation: FaceAnimation, path: Path, options: ExportOptions) -> Gltf
     builder = GltfBuilder(f"talker {talker.__version__}")
     extras: Json = {"fps": animation.fps, "meta": plain_meta(animation.meta)}
     if animation.audio is not None:
-        extras["audio"] = path.with_suffix(".wav").name
+        extras["audio"] = sound_name(path)
     builder.document["scene"] = 0
     builder.add("scenes", {"nodes": [0, _FIRST_JOINT], "extras": extras})
     builder.add("nodes", {"name": "face", "mesh": _add_mesh(builder, head), "skin": 0})
@@ -64,10 +63,8 @@ def _build(animation: FaceAnimation, path: Path, options: ExportOptions) -> Gltf
 
 
 def _add_mesh(builder: GltfBuilder, head: HeadMesh) -> int:
-    neutral, faces, deltas = (tensor.cpu().numpy() for tensor in (head.neutral, head.faces, head.deltas))
-    normals = vertex_normals(neutral, faces)
-    normal_deltas = np.stack([vertex_normals(neutral + delta, faces) for delta in deltas]) - normals
-    normal_deltas[np.abs(normal_deltas).max(axis=2) < _SMALLEST_TURN] = 0
+    neutral, deltas = head.neutral.cpu().numpy(), head.deltas.cpu().numpy()
+    normals, normal_deltas = head_normals(head)
     joints, weights = skin_weights(head)
     light = _vertex_colours(head)
     primitives = []
@@ -97,10 +94,8 @@ def _add_mesh(builder: GltfBuilder, head: HeadMesh) -> int:
 
 
 def _vertex_colours(head: HeadMesh) -> np.ndarray:
-    """(V, 4) uint8 grey: what lies in a hollow is darker; eyeballs, which turn in theirs, are not."""
-    light = _DARKEST + (1 - _DARKEST) * look.hollows(head)
-    light[np.concatenate([head.parts["left_eye"].cpu().numpy(), head.parts["right_eye"].cpu().numpy()])] = 1
-    grey = np.rint(255 * light).astype(np.uint8)
+    """(V, 4) uint8 grey."""
+    grey = np.rint(255 * look.vertex_light(head)).astype(np.uint8)
     return np.column_stack([grey, grey, grey, np.full(len(grey), 255, np.uint8)])
 
 
@@ -120,13 +115,12 @@ def _add_material(builder: GltfBuilder, surface: look.Surface) -> int:
 
 def _add_skeleton(builder: GltfBuilder, head: HeadMesh) -> None:
     places = joint_places(head)
-    parents = {"neck": np.zeros(3), "head": places["neck"], "left_eye": places["head"], "right_eye": places["head"]}
-    children = {"neck": ["head"], "head": ["left_eye", "right_eye"]}
     binds = np.tile(np.eye(4, dtype="<f4"), (len(JOINTS), 1, 1))
     for index, name in enumerate(JOINTS):
-        node: Json = {"name": name, "translation": _f4(places[name] - parents[name]).tolist()}
-        if name in children:
-            node["children"] = [_FIRST_JOINT + JOINTS.index(child) for child in children[name]]
+        node: Json = {"name": name, "translation": _f4(places[name] - places.get(PARENTS[name], np.zeros(3))).tolist()}
+        children = [_FIRST_JOINT + JOINTS.index(child) for child, parent in PARENTS.items() if parent == name]
+        if children:
+            node["children"] = children
         builder.add("nodes", node)
         binds[index, 3, :3] = -places[name]  # glTF stores matrices by columns.
     joints = [_FIRST_JOINT + index for index in range(len(JOINTS))]
@@ -137,7 +131,7 @@ def _add_skeleton(builder: GltfBuilder, head: HeadMesh) -> None:
 def _add_animation(builder: GltfBuilder, animation: FaceAnimation) -> None:
     clock = builder.add_array(_f4(animation.times), bounds=True)
     tracks = [("weights", 0, _f4(animation.shapes).reshape(-1))]
-    for name, channels in _TURNED.items():
+    for name, channels in TURNED_JOINTS.items():
         turned = _f4(turns.quaternions(animation.curves[:, channels]))
         tracks.append(("rotation", _FIRST_JOINT + JOINTS.index(name), turned))
     item: Json = {"name": "talk", "samplers": [], "channels": []}
@@ -145,35 +139,6 @@ def _add_animation(builder: GltfBuilder, animation: FaceAnimation) -> None:
         item["samplers"].append({"input": clock, "interpolation": "LINEAR", "output": builder.add_array(values)})
         item["channels"].append({"sampler": sampler, "target": {"node": node, "path": path}})
     builder.add("animations", item)
-
-
-def joint_places(head: HeadMesh) -> dict[str, np.ndarray]:
-    """Where the joints are: the neck's, which never moves, stands at the bottom of the mesh below the head's pivot."""
-    pivot, eyes = head.head_pivot.cpu().numpy(), head.eye_centres.cpu().numpy()
-    bottom = np.array([pivot[0], float(head.neutral[:, 1].min()), pivot[2]], np.float32)
-    return dict(zip(JOINTS, (bottom, pivot, eyes[0], eyes[1]), strict=True))
-
-
-def skin_weights(head: HeadMesh) -> tuple[np.ndarray, np.ndarray]:
-    """(V, 4) joints, as indices into `JOINTS`, and (V, 4) their weights, which add up to 1."""
-    follow = head.head_weight.cpu().numpy().astype(np.float32)
-    weights = np.zeros((len(follow), 4), np.float32)
-    weights[:, 0], weights[:, 1] = follow, 1 - follow
-    joints = np.zeros((len(follow), 4), int)
-    joints[:, 0] = JOINTS.index("head")
-    for name in ("left_eye", "right_eye"):
-        joints[head.parts[name].cpu().numpy(), 0] = JOINTS.index(name)
-    joints[weights == 0] = 0
-    return joints, weights
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals, each the mean of its faces' weighted by their area."""
-    corners = vertices[faces]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    sums = np.stack([np.bincount(faces.ravel(), np.repeat(across[:, axis], 3), len(vertices)) for axis in range(3)], 1)
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.where(length > 1e-20, sums / np.maximum(length, 1e-20), (0.0, 0.0, 1.0))
 
 
 def _f4(values: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """How a head looks where a format holds materials: colours, and pictures of the face and the eye."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -27,6 +28,7 @@ _BEHIND_EYES = 0.06  # Metres: skin farther back than this is plain.
 _EYE_PICTURE_SIZE = 256  # The front half of the eyeball covers about 70 % of the width.
 
 
+_DARKEST = 0.2  # Of the colour where no light from around reaches.
 _PUPIL_SHARE = 0.42  # Of the iris's radius.
 
 
@@ -52,8 +54,26 @@ class Surface:
     picture: np.ndarray | None = None
     coordinates: np.ndarray | None = None
 
+    def corner_colours(self, inset: float) -> np.ndarray:
+        """(f, 3, 3) linear RGB at the corners of each face, read a share `inset` of the way to the face's middle."""
+        if self.picture is None or self.coordinates is None:
+            return np.broadcast_to(np.array(self.colour, np.float32), (*self.faces.shape, 3))
+        corners = self.coordinates[self.faces]
+        places = corners + inset * (corners.mean(axis=1, keepdims=True) - corners)
+        size = np.array(self.picture.shape[1::-1])
+        column, row = np.moveaxis(np.clip((places * size).astype(int), 0, size - 1), -1, 0)
+        return _to_linear(self.picture[row, column, :3])
 
-def surfaces(head: HeadMesh) -> list[Surface]:
+    def corner_opacity(self) -> np.ndarray:
+        """(f, 3) how much is seen of each corner: the mean of its row of a see-through picture, else 1."""
+        if self.picture is None or self.coordinates is None or self.picture.shape[2] < 4:
+            return np.ones(self.faces.shape, np.float32)
+        row = np.clip((self.coordinates[self.faces][..., 1] * len(self.picture)).astype(int), 0, len(self.picture) - 1)
+        return self.picture[..., 3].mean(axis=1, dtype=np.float32)[row] / 255
+
+
+@lru_cache(maxsize=2)
+def surfaces(head: HeadMesh) -> tuple[Surface, ...]:
     """All faces of a head by material; a material without faces is left out."""
     faces = head.faces.cpu().numpy()
 
@@ -72,12 +92,17 @@ def surfaces(head: HeadMesh) -> list[Surface]:
         Surface("tongue", of("tongue"), _TONGUE, 0.4),
         Surface("lashes", of("lashes"), _LASHES, 0.7, True, _lash_picture(), _lash_coordinates(head)),
     )
-    return [surface for surface in found if len(surface.faces)]
+    return tuple(surface for surface in found if len(surface.faces))
 
 
-def hollows(head: HeadMesh) -> np.ndarray:
-    """(V,) share of the light from all around that reaches a vertex: little in creases and in the mouth."""
-    return np.max(head_paint.sky_visibility(head), axis=0)
+@lru_cache(maxsize=2)
+def vertex_light(head: HeadMesh) -> np.ndarray:
+    """(V,) factors of the colours: less in creases and in the mouth; 1 on the eyeballs, which turn in their sockets."""
+    light = _DARKEST + (1 - _DARKEST) * np.max(head_paint.sky_visibility(head), axis=0)
+    for part in ("left_eye", "right_eye"):
+        light[head.parts[part].cpu().numpy()] = 1
+    light.setflags(write=False)  # It is shared with whoever asks next.
+    return light
 
 
 def _skin_picture(head: HeadMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -200,7 +225,7 @@ def _lash_picture() -> np.ndarray:
     return np.concatenate([_to_bytes(picture), np.rint(255 * cover[..., None]).astype(np.uint8)], axis=2)
 
 
-def _step(values: np.ndarray, edge: float, width: float) -> np.ndarray:
+def _step(values: np.ndarray, edge: float | np.ndarray, width: float | np.ndarray) -> np.ndarray:
     """0 below the edge, 1 above it, smooth over `width`."""
     share = np.clip((values - edge) / width + 0.5, 0, 1)
     return share * share * (3 - 2 * share)
@@ -208,6 +233,12 @@ def _step(values: np.ndarray, edge: float, width: float) -> np.ndarray:
 
 def _mix(below: np.ndarray, above: np.ndarray, cover: np.ndarray) -> np.ndarray:
     return below + (above - below) * cover[..., None]
+
+
+def _to_linear(srgb: np.ndarray) -> np.ndarray:
+    """Linear 0..1 of sRGB 0..255."""
+    share = srgb.astype(np.float32) / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
 
 
 def _to_bytes(linear: np.ndarray) -> np.ndarray:

@@ -24,9 +24,13 @@ def quaternions(angles: np.ndarray) -> np.ndarray:
         ],
         axis=1,
     )
-    same = np.einsum("tc,tc->t", turned[1:], turned[:-1]) >= 0
-    signs = np.cumprod(np.r_[1.0, np.where(same, 1.0, -1.0)])
-    return turned * signs[:, None]
+    return continuous(turned)
+
+
+def continuous(quaternions: np.ndarray) -> np.ndarray:
+    """The same rotations, each quaternion in the hemisphere of the one before. (T, 4) -> (T, 4)."""
+    turned_away = np.einsum("tc,tc->t", quaternions[1:], quaternions[:-1]) < 0
+    return quaternions * np.cumprod(np.r_[1, np.where(turned_away, -1, 1)])[:, None].astype(quaternions.dtype)
 
 
 def matrices(quaternions: np.ndarray) -> np.ndarray:
@@ -48,3 +52,9 @@ def angles(matrices: np.ndarray) -> np.ndarray:
     pitch = np.arctan2(-matrices[..., 1, 2], np.hypot(matrices[..., 1, 0], matrices[..., 1, 1]))
     roll = np.arctan2(matrices[..., 1, 0], matrices[..., 1, 1])
     return np.stack([yaw, pitch, roll], axis=-1)
+
+
+def nearest_rotation(matrix: np.ndarray) -> np.ndarray:
+    """The rotation nearest to the upper left 3 x 3 of a transform, without its scale and shear. (3, 3)."""
+    left, _, right = np.linalg.svd(matrix[:3, :3])
+    return left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right

@@ -5,6 +5,7 @@ OBJ files named for the shapes, or a `.npz` in talker's own format. It must have
 demands; its units are found from its size.
 """
 
+from functools import lru_cache
 from pathlib import Path
 
 from talker.errors import TalkerError
@@ -13,10 +14,16 @@ from talker.rigs.head_mesh import HeadMesh
 _GLTF_SUFFIXES = (".glb", ".gltf", ".vrm")
 
 
+@lru_cache(maxsize=1)
+def _default_head() -> HeadMesh:
+    """One object for all who ask, so that what is computed for it once is there for every file of a batch."""
+    return HeadMesh.load()
+
+
 def load_head(path: Path | None = None) -> HeadMesh:
     """The default head (no path), or the head in a file or folder; a warning names the shapes it lacks."""
     if path is None:
-        return HeadMesh.load()
+        return _default_head()
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".npz" and not path.is_dir():

@@ -1,0 +1,34 @@
+"""OpenUSD (`.usd`, `.usdc`, `.usda`, `.usdz`) through UsdSkel: blend shapes, a skeleton, one animation.
+
+Needs the extra `usd`. What a file holds is told in `talker.export.usd_stage`; read is any file that animates blend
+shapes with ARKit's names.
+"""
+
+import importlib.util
+from pathlib import Path
+
+from talker.animation import FaceAnimation
+from talker.errors import TalkerError
+from talker.export.registry import ExportOptions
+
+
+def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
+    """Write text for `.usda`, a package for `.usdz`, else binary."""
+    _require_usd()
+    from talker.export.usd_stage import save_stage
+    from talker.rigs.user_mesh import load_head
+
+    save_stage(animation, load_head(options.head), path)
+
+
+def read(path: Path, options: ExportOptions) -> FaceAnimation:
+    """Read the performance in a USD file."""
+    _require_usd()
+    from talker.export.usd_animation import read_animation
+
+    return read_animation(path)
+
+
+def _require_usd() -> None:
+    if importlib.util.find_spec("pxr") is None:
+        raise TalkerError("USD needs the extra 'usd': pip install 'talker[usd]'")

@@ -1,0 +1,147 @@
+"""Reading a performance out of a USD file, talker's own or anybody's; imported only where `pxr` is installed.
+
+The first SkelAnimation whose blend shapes have ARKit's names (in any spelling `talker.rigs.shape_names` knows) is read,
+with the turns of joints named like a head and eyes.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pxr import Tf, Usd, UsdGeom, UsdSkel, UsdUtils
+
+from talker.animation import MAX_FRAMES, FaceAnimation
+from talker.errors import TalkerError
+from talker.export.keyframes import TURNED_JOINTS, Performance, Track
+from talker.export.scene_sound import sound_beside
+from talker.export.usd_stage import CUSTOM_DATA
+from talker.files import read_bytes
+from talker.rigs import turns
+from talker.rigs.shape_names import find_shapes, part_of_name
+
+_MOST_NAMES = 10_000  # Blend shapes or joints.
+_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # Takes z up, -y forward to y up, +z forward.
+
+
+def read_animation(path: Path) -> FaceAnimation:
+    """The performance in a `.usd`, `.usda`, `.usdc` or `.usdz` file."""
+    read_bytes(path, count=1)  # Names the file and the reason when it cannot be read at all.
+    quiet = UsdUtils.CoalescingDiagnosticDelegate()  # USD's own warnings go here instead of to the terminal.
+    try:
+        stage = Usd.Stage.Open(str(path))
+        performance = _performance(path, stage)
+        data = stage.GetRootLayer().customLayerData.get(CUSTOM_DATA, {})
+        claimed_fps = stage.GetTimeCodesPerSecond()
+    except Tf.ErrorException as error:
+        raise TalkerError(f"{path}: not a readable USD file ({_first_line(error)}); export it again") from error
+    finally:
+        quiet.TakeUncoalescedDiagnostics()
+    curves, fps = performance.frames(path, claimed_fps)
+    data = data if isinstance(data, dict) else {}
+    try:
+        return FaceAnimation(curves, fps, sound_beside(path, data.get("audio")), _meta(data.get("meta")))
+    except TalkerError as error:
+        raise TalkerError(f"{path}: {error}") from error
+
+
+def _performance(path: Path, stage: Usd.Stage) -> Performance:
+    for prim in stage.Traverse():
+        if prim.IsA(UsdSkel.Animation):
+            take = UsdSkel.Animation(prim)
+            names = _names(path, take.GetBlendShapesAttr())
+            found = find_shapes(names)
+            weights = _track(path, stage, take.GetBlendShapeWeightsAttr(), (len(names),)) if found else None
+            if weights is not None:
+                return Performance([(weights, found)], _joints(path, stage, take))
+    raise TalkerError(
+        f"{path}: no SkelAnimation in it moves blend shapes with ARKit's names (jawOpen, mouthSmileLeft, ...); "
+        "export the animation of the shapes too"
+    )
+
+
+def _joints(path: Path, stage: Usd.Stage, take: UsdSkel.Animation) -> dict[str, tuple[Track, np.ndarray, np.ndarray]]:
+    names = _names(path, take.GetJointsAttr())
+    wanted: dict[str, int] = {}
+    for index, name in enumerate(names):
+        part = part_of_name(name.rsplit("/", 1)[-1])
+        if part in TURNED_JOINTS:
+            wanted.setdefault(part, index)
+    track = _track(path, stage, take.GetRotationsAttr(), (len(names), 4)) if wanted else None
+    if track is None:
+        return {}
+    rest = _rest_rotations(stage, take)
+    joints = {}
+    for part, index in wanted.items():
+        keys = turns.continuous(track.values[:, 4 * index : 4 * index + 4])
+        parent = names[index].rpartition("/")[0]
+        to_scene = rest.get(parent, rest.get("", np.eye(3)))
+        own = to_scene.T @ rest.get(names[index], to_scene)
+        joints[part] = (Track(track.times, keys, step=track.step, turns=True), to_scene, own)
+    return joints
+
+
+def _rest_rotations(stage: Usd.Stage, take: UsdSkel.Animation) -> dict[str, np.ndarray]:
+    """Joint -> its rotation at rest in a scene with y up, and "" -> that of the skeleton itself."""
+    upright = _Z_UP if UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.z else np.eye(3)
+    for prim in stage.Traverse():
+        source = UsdSkel.BindingAPI(prim).GetAnimationSource() if prim.IsA(UsdSkel.Skeleton) else None
+        if source is None or source.GetPath() != take.GetPath():
+            continue
+        skeleton = UsdSkel.Skeleton(prim)
+        query = UsdSkel.Cache().GetSkelQuery(skeleton)
+        places = query.ComputeJointSkelTransforms(Usd.TimeCode.Default(), True) if query else None
+        whole = UsdGeom.Xformable(prim).ComputeLocalToWorldTransform(Usd.TimeCode.Default())
+        rest = {"": upright @ turns.nearest_rotation(np.array(whole).T)}
+        for name, place in zip(skeleton.GetJointsAttr().Get() or [], places or [], strict=False):
+            rest[str(name)] = upright @ turns.nearest_rotation(np.array(place * whole).T)
+        return rest
+    return {"": upright}
+
+
+def _names(path: Path, attribute: Usd.Attribute) -> list[str]:
+    value = attribute.Get()
+    names = [str(name) for name in value] if value is not None else []
+    if len(names) > _MOST_NAMES:
+        raise TalkerError(f"{path}: {attribute.GetPath()} holds {len(names)} names; export the face alone")
+    return names
+
+
+def _track(path: Path, stage: Usd.Stage, attribute: Usd.Attribute, shape: tuple[int, ...]) -> Track | None:
+    """The time samples of an array attribute, flat; None where it has no value. `shape` is one sample's."""
+    codes = attribute.GetTimeSamples()
+    if len(codes) > MAX_FRAMES:
+        raise TalkerError(f"{path}: {attribute.GetPath()} has {len(codes)} time samples; the most is {MAX_FRAMES}")
+    samples = [attribute.Get(code) for code in codes] or [attribute.Get()]
+    if samples[0] is None:
+        return None
+    rows = [np.array(sample, np.float32) for sample in samples]
+    if any(row.shape != shape for row in rows):
+        raise TalkerError(
+            f"{path}: {attribute.GetPath()} has samples of another length than {shape[0]}; export it again"
+        )
+    values = np.stack(rows).reshape(len(rows), -1)
+    rate = stage.GetTimeCodesPerSecond()
+    times = (np.array(codes or [0.0]) - _first_code(stage, codes)) / rate
+    if not (np.isfinite(values).all() and np.isfinite(times).all() and rate > 0):
+        raise TalkerError(f"{path}: {attribute.GetPath()} holds numbers or times that are not finite; export it again")
+    return Track(times, values, step=stage.GetInterpolationType() == Usd.InterpolationTypeHeld)
+
+
+def _first_code(stage: Usd.Stage, codes: list[float]) -> float:
+    """The time code at which the take begins: the stage's, unless there are keys before it."""
+    start = stage.GetStartTimeCode() if stage.HasAuthoredTimeCodeRange() else 0.0
+    return min([start, *codes[:1]])
+
+
+def _meta(text: Any) -> dict[str, Any]:
+    try:
+        meta = json.loads(text) if isinstance(text, str) else {}
+    except (ValueError, RecursionError):
+        meta = {}
+    return meta if isinstance(meta, dict) else {}
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:120]
