@@ -5,11 +5,19 @@ shapes with ARKit's names.
 """
 
 import importlib.util
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from talker.animation import FaceAnimation
 from talker.errors import TalkerError
 from talker.export.registry import ExportOptions
+
+if TYPE_CHECKING:
+    from talker.export.usd_worker import UsdWorker
+
+CUSTOM_DATA = "talker"
+"""Where the layer holds what USD has no place for."""
 
 
 def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
@@ -24,9 +32,14 @@ def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
 def read(path: Path, options: ExportOptions) -> FaceAnimation:
     """Read the performance in a USD file."""
     _require_usd()
-    from talker.export.usd_animation import read_animation
+    return _worker().read(path, options)
 
-    return read_animation(path)
+
+@lru_cache(maxsize=1)
+def _worker() -> "UsdWorker":
+    from talker.export.usd_worker import UsdWorker
+
+    return UsdWorker()
 
 
 def _require_usd() -> None:

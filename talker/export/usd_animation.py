@@ -1,22 +1,25 @@
-"""Reading a performance out of a USD file, talker's own or anybody's; imported only where `pxr` is installed.
+"""Reading a performance out of a USD file, talker's own or anybody's: the program that `usd_worker` runs.
 
 The first SkelAnimation whose blend shapes have ARKit's names (in any spelling `talker.rigs.shape_names` knows) is read,
 with the turns of joints named like a head and eyes.
 """
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pxr import Tf, Usd, UsdGeom, UsdSkel, UsdUtils
+from pxr import Tf, Usd, UsdGeom, UsdSkel
 
 from talker.animation import MAX_FRAMES, FaceAnimation
 from talker.errors import TalkerError
+from talker.export import npz
 from talker.export.keyframes import TURNED_JOINTS, Performance, Track
+from talker.export.registry import DEFAULT_OPTIONS
 from talker.export.scene_sound import sound_beside
-from talker.export.usd_stage import CUSTOM_DATA
-from talker.files import read_bytes
+from talker.export.usd import CUSTOM_DATA
 from talker.rigs import turns
 from talker.rigs.shape_names import find_shapes, part_of_name
 
@@ -24,10 +27,35 @@ _MOST_NAMES = 10_000  # Blend shapes or joints.
 _Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # Takes z up, -y forward to y up, +z forward.
 
 
+def serve() -> None:
+    """Answer requests, one JSON object per line, until there are no more."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # What USD prints is no answer.
+    for line in sys.stdin:
+        request = json.loads(line)
+        _limit_memory(request["memory"])
+        error = None
+        try:
+            npz.write(read_animation(Path(request["path"])), Path(request["result"]), DEFAULT_OPTIONS)
+        except TalkerError as refusal:
+            error = str(refusal)
+        except (RuntimeError, TypeError, ValueError, MemoryError) as failure:  # Of USD's Python layer.
+            error = f"{request['path']}: not a readable USD file ({_first_line(failure)}); export it again"
+        answers.write(json.dumps({"error": error}) + "\n")
+        answers.flush()
+
+
+def _limit_memory(limit: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows.
+        return
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
+
+
 def read_animation(path: Path) -> FaceAnimation:
     """The performance in a `.usd`, `.usda`, `.usdc` or `.usdz` file."""
-    read_bytes(path, count=1)  # Names the file and the reason when it cannot be read at all.
-    quiet = UsdUtils.CoalescingDiagnosticDelegate()  # USD's own warnings go here instead of to the terminal.
     try:
         stage = Usd.Stage.Open(str(path))
         performance = _performance(path, stage)
@@ -35,8 +63,6 @@ def read_animation(path: Path) -> FaceAnimation:
         claimed_fps = stage.GetTimeCodesPerSecond()
     except Tf.ErrorException as error:
         raise TalkerError(f"{path}: not a readable USD file ({_first_line(error)}); export it again") from error
-    finally:
-        quiet.TakeUncoalescedDiagnostics()
     curves, fps = performance.frames(path, claimed_fps)
     data = data if isinstance(data, dict) else {}
     try:
@@ -145,3 +171,7 @@ def _meta(text: Any) -> dict[str, Any]:
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__)[:120]
+
+
+if __name__ == "__main__":
+    serve()

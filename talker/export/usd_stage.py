@@ -20,10 +20,10 @@ from talker.errors import TalkerError
 from talker.export.keyframes import TURNED_JOINTS
 from talker.export.scene_head import JOINTS, PARENTS, head_normals, joint_places, skin_weights
 from talker.export.scene_sound import sound_name
+from talker.export.usd import CUSTOM_DATA
 from talker.rigs import arkit, look, turns
 from talker.rigs.head_mesh import HeadMesh
 
-CUSTOM_DATA = "talker"
 _ROOT, _MESH, _SKELETON, _TAKE = "/Face", "/Face/Mesh", "/Face/Skeleton", "/Face/Skeleton/Take"
 _INFLUENCES = 2  # Joints per vertex.
 _CORNER_INSET = 0.15  # Colours are read this far from a corner towards the middle of its face: edges stay crisp.
