@@ -169,8 +169,8 @@ class Train:
     """Train weights of your own.
 
     For example:
-      talker train talker --data ../shared/data -o checkpoints/mine
-      talker train talker --data ../shared/data -o checkpoints/mine --resume
+      talker train talker --data ../shared/data -o mine
+      talker train talker --data ../shared/data -o mine --resume
     """
 
     stage: Annotated[Literal["talker"], tyro.conf.Positional]
