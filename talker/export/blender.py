@@ -79,28 +79,27 @@ def find_blender(program: Path | None = None) -> Path:
 
 def _write_job(animation: FaceAnimation, folder: Path, options: ExportOptions) -> None:
     """Everything the script needs, in talker's own axes and units."""
-    from talker.export.gltf import joint_places
+    from talker.export.scene_head import joint_places, skin_weights
     from talker.rigs.user_mesh import load_head
 
     head = load_head(options.head)
     places = joint_places(head)
+    joints_of_vertex, weights_of_vertex = skin_weights(head)
     curves = animation.curves
-    np.savez(
-        folder / "scene.npz",
-        fps=np.array(animation.fps),
-        shapes=np.array(arkit.SHAPES),
-        weights=animation.shapes,
-        head_turn=quaternions(curves[:, arkit.HEAD]),
-        eye_turn=np.stack([quaternions(curves[:, eye]) for eye in (arkit.LEFT_EYE, arkit.RIGHT_EYE)], axis=1),
-        neutral=head.neutral.numpy(),
-        deltas=head.deltas.numpy(),
-        left_eye=head.parts["left_eye"].numpy(),
-        right_eye=head.parts["right_eye"].numpy(),
-        joints=np.array(list(places)),
-        joint_places=np.array(list(places.values())),
-        head_weight=head.head_weight.numpy(),
-        **_surfaces(head),
-    )
+    arrays = {
+        "fps": np.array(animation.fps),
+        "shapes": np.array(arkit.SHAPES),
+        "weights": animation.shapes,
+        "head_turn": quaternions(curves[:, arkit.HEAD]),
+        "eye_turn": np.stack([quaternions(curves[:, eye]) for eye in (arkit.LEFT_EYE, arkit.RIGHT_EYE)], axis=1),
+        "neutral": head.neutral.numpy(),
+        "deltas": head.deltas.numpy(),
+        "joints": np.array(list(places)),
+        "joint_places": np.array(list(places.values())),
+        "skin_joints": joints_of_vertex,
+        "skin_weights": weights_of_vertex,
+    }
+    np.savez(folder / "scene.npz", allow_pickle=False, **(arrays | _surfaces(head)))
     if animation.audio is not None:
         write_wav(animation.audio, folder / "sound.wav")
 
@@ -115,7 +114,9 @@ def _surfaces(head: "HeadMesh") -> dict[str, np.ndarray]:
         "material_of_face": np.repeat(np.arange(len(surfaces)), [len(surface.faces) for surface in surfaces]),
         "picture_places": np.concatenate(
             [
-                np.zeros((*surface.faces.shape, 2)) if surface.picture is None else surface.coordinates[surface.faces]
+                np.zeros((*surface.faces.shape, 2))
+                if surface.coordinates is None
+                else surface.coordinates[surface.faces]
                 for surface in surfaces
             ]
         ),
@@ -132,7 +133,7 @@ def _run(program: Path, arguments: list[str], task: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
     environment["PYTHONHASHSEED"] = "0"  # The FBX exporter numbers its objects by hash.
     said: deque[str] = deque(maxlen=100)
-    ended = ""
+    ended, reached = "", 0.0
     with _process([*_command(program, environment), *arguments], environment) as process, _progress(task) as show:
         for line in _lines(process, program):
             if not line.startswith(_SAYS):
@@ -140,7 +141,8 @@ def _run(program: Path, arguments: list[str], task: str) -> None:
                 continue
             verb, _, rest = line.removeprefix(_SAYS).partition(" ")
             if verb == "progress":
-                show(float(rest))
+                reached = max(reached, float(rest))  # Exporters end by returning to the first frame.
+                show(reached)
             else:
                 ended = f"{verb} {rest}".strip()
         status = process.wait()

@@ -25,6 +25,8 @@ except ImportError as error:
     print(f"{SAYS} error {sys.executable} has no module '{error.name}': {remedy}", flush=True)  # noqa: T201
     sys.exit(1)
 
+Job = dict[str, np.ndarray]
+
 LINEAR = 1  # bpy's number for the interpolation mode; foreach_set takes no names.
 CENTIMETRES = 100.0
 
@@ -37,18 +39,18 @@ BONES = (
 )
 
 
-def say(text):
+def say(text: str) -> None:
     """One line to the calling process."""
     print(f"{SAYS} {text}", flush=True)  # noqa: T201
 
 
-def to_blender(vectors):
+def to_blender(vectors: np.ndarray) -> np.ndarray:
     """Talker's axes (y up, face towards +z) to Blender's (z up, face towards -y). (..., 3) -> (..., 3)."""
     x, y, z = np.moveaxis(np.asarray(vectors, np.float32), -1, 0)
     return np.stack([x, -z, y], -1)
 
 
-def main(folder, output):
+def main(folder: str, output: str) -> None:
     """Build, then write in the format that the extension of `output` names."""
     extension = os.path.splitext(output)[1]
     if extension == ".abc" and not bpy.app.build_options.alembic:
@@ -78,7 +80,7 @@ def main(folder, output):
     say("done")
 
 
-def set_time(scene, fps, frame_count):
+def set_time(scene: bpy.types.Scene, fps: float, frame_count: int) -> None:
     """Frame 0 is the first; a fractional rate is a whole one over a base near 1."""
     whole = max(1, math.ceil(fps - 1e-6))
     scene.render.fps, scene.render.fps_base = whole, whole / fps
@@ -86,7 +88,7 @@ def set_time(scene, fps, frame_count):
     scene.sync_mode = "AUDIO_SYNC"
 
 
-def add_armature(job, scale):
+def add_armature(job: Job, scale: float) -> bpy.types.Object:
     """The bones that turn head and eyeballs, each at the point it turns about."""
     joints = dict(zip(job["joints"].tolist(), to_blender(job["joint_places"]), strict=True))
     armature = bpy.data.objects.new("Armature", bpy.data.armatures.new("Armature"))
@@ -102,7 +104,7 @@ def add_armature(job, scale):
     return armature
 
 
-def add_head(job, scale, armature, folder):
+def add_head(job: Job, scale: float, armature: bpy.types.Object, folder: str) -> bpy.types.Object:
     """The mesh with one shape key per blend shape, bound to the armature."""
     mesh = bpy.data.meshes.new("Head")
     neutral = to_blender(job["neutral"]) * scale
@@ -122,21 +124,22 @@ def add_head(job, scale, armature, folder):
     return head
 
 
-def bind(head, job):
-    """Vertex groups: all follow the head as far as their weight says, eyeballs by way of their own bone."""
-    follows = job["head_weight"].astype(np.float64)
-    weights = {"neck": 1.0 - follows, "head": follows}
-    for bone, eyeball in (("left_eye", job["left_eye"]), ("right_eye", job["right_eye"])):
-        weights[bone] = np.zeros(len(follows))
-        weights[bone][eyeball] = follows[eyeball]
-        weights["head"] = weights["head"] - weights[bone]
-    for bone, values in weights.items():
+def bind(head: bpy.types.Object, job: Job) -> None:
+    """One vertex group per bone."""
+    for bone in job["joints"].tolist():
         group = head.vertex_groups.new(name=bone)
-        for weight in np.unique(values[values > 0]):  # One call per distinct weight: nearly all are exactly 1.
-            group.add(np.flatnonzero(values == weight).tolist(), float(weight), "REPLACE")
+        weights = bone_weights(job, bone)
+        for weight in np.unique(weights[weights > 0]):  # One call per distinct weight: nearly all are exactly 1.
+            group.add(np.flatnonzero(weights == weight).tolist(), float(weight), "REPLACE")
 
 
-def add_materials(mesh, job, folder):
+def bone_weights(job: Job, bone: str) -> np.ndarray:
+    """(V,) how far each vertex follows a bone, 0..1."""
+    joint = job["joints"].tolist().index(bone)
+    return np.where(job["skin_joints"] == joint, job["skin_weights"], 0).sum(axis=1)
+
+
+def add_materials(mesh: bpy.types.Mesh, job: Job, folder: str) -> None:
     """One material per kind of surface, coloured by a picture where there is one."""
     mesh.polygons.foreach_set("material_index", job["material_of_face"].astype(np.int32))
     places = job["picture_places"] * (1, -1) + (0, 1)  # Blender counts upwards.
@@ -161,7 +164,7 @@ def add_materials(mesh, job, folder):
         mesh.materials.append(material)
 
 
-def add_picture(pixels, path):
+def add_picture(pixels: np.ndarray, path: str) -> bpy.types.Image:
     """An image of (H, W, 3 or 4) uint8, saved as PNG: exporters embed files."""
     height, width, channels = pixels.shape
     image = bpy.data.images.new(os.path.basename(path), width, height, alpha=channels == 4)
@@ -173,7 +176,7 @@ def add_picture(pixels, path):
     return image
 
 
-def new_fcurves(datablock, name, kind):
+def new_fcurves(datablock: bpy.types.ID, name: str, kind: str) -> "bpy.types.ActionFCurves":
     """The f-curves of a new action: layered with a slot in Blender 4.4 and later, flat before."""
     action = bpy.data.actions.new(name)
     data = datablock.animation_data_create()
@@ -186,7 +189,7 @@ def new_fcurves(datablock, name, kind):
     return action.fcurves
 
 
-def key_all(curve, values):
+def key_all(curve: bpy.types.FCurve, values: np.ndarray) -> None:
     """One linear key per frame, from frame 0."""
     points = np.stack([np.arange(len(values)), values], 1).astype(np.float32)
     curve.keyframe_points.add(len(values))
@@ -195,7 +198,7 @@ def key_all(curve, values):
     curve.update()
 
 
-def key_shapes(head, job):
+def key_shapes(head: bpy.types.Object, job: Job) -> None:
     """Every blend-shape weight of every frame."""
     keys = head.data.shape_keys
     fcurves = new_fcurves(keys, "Face", "KEY")
@@ -203,7 +206,7 @@ def key_shapes(head, job):
         key_all(fcurves.new(data_path=f'key_blocks["{name}"].value', index=0), values)
 
 
-def key_bones(armature, job):
+def key_bones(armature: bpy.types.Object, job: Job) -> None:
     """The rotations of head and eyes; given in talker's axes, wanted in each bone's own."""
     fcurves = new_fcurves(armature, "Head and eyes", "OBJECT")
     for name, rotations in (
@@ -220,9 +223,9 @@ def key_bones(armature, job):
             key_all(fcurves.new(data_path=path, index=index), values)
 
 
-def add_view(scene, job):
+def add_view(scene: bpy.types.Scene, job: Job) -> None:
     """A camera on the face and three lights, so that the scene renders as it is opened."""
-    head = to_blender(job["neutral"][job["head_weight"] > 0.9])
+    head = to_blender(job["neutral"][bone_weights(job, "neck") < 0.1])
     low, high = head.min(0), head.max(0)
     centre, height = Vector((low + high) / 2), float(high[2] - low[2])
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
@@ -244,14 +247,14 @@ def add_view(scene, job):
     scene.render.resolution_x = scene.render.resolution_y = 1080
 
 
-def place(scene, thing, location, target):
+def place(scene: bpy.types.Scene, thing: bpy.types.Object, location: Vector, target: Vector) -> None:
     """Link an object to the scene, looking from `location` at `target`."""
     scene.collection.objects.link(thing)
     thing.location = location
     thing.rotation_euler = (target - location).to_track_quat("-Z", "Y").to_euler()
 
 
-def add_sound(scene, path):
+def add_sound(scene: bpy.types.Scene, path: str) -> None:
     """A strip in the sequencer whose sound travels inside the .blend file."""
     editor = scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
@@ -260,12 +263,12 @@ def add_sound(scene, path):
     strip.sound.filepath = "//speech.wav"
 
 
-def report_frame(scene, *_):
+def report_frame(scene: bpy.types.Scene, *_: object) -> None:
     """While an exporter steps through the take: how far it is."""
     say(f"progress {scene.frame_current / max(1, scene.frame_end):.4f}")
 
 
-def write_fbx(output, scene, head):
+def write_fbx(output: str, scene: bpy.types.Scene, head: bpy.types.Object) -> None:
     """FBX 7.4 binary. With the default NLA and all-actions options Blender drops shape-key animation silently."""
     if "fbx" not in dir(bpy.ops.export_scene):
         raise RuntimeError(f"Blender {bpy.app.version_string} has no FBX exporter; enable its add-on io_scene_fbx")
@@ -288,7 +291,7 @@ def write_fbx(output, scene, head):
     )
 
 
-def write_alembic(output, scene, head):
+def write_alembic(output: str, scene: bpy.types.Scene, head: bpy.types.Object) -> None:
     """Positions of every frame; normals, six times the data, are left to the receiving program."""
     head.select_set(True)
     bpy.ops.wm.alembic_export(
@@ -296,7 +299,7 @@ def write_alembic(output, scene, head):
     )
 
 
-def write_blend(output, scene, head):
+def write_blend(output: str, scene: bpy.types.Scene, head: bpy.types.Object) -> None:
     """The scene as it is, with the pictures inside."""
     for image in bpy.data.images:
         image.pack()

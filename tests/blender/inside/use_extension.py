@@ -24,6 +24,8 @@ def prepare():
     head = bpy.data.objects["Head"]
     head.data.shape_keys.animation_data_clear()
     bpy.data.objects["Armature"].animation_data_clear()
+    for block in head.data.shape_keys.key_blocks[1:]:
+        block.value = 0
     mesh = bpy.data.meshes.new("Teeth")
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
     teeth = bpy.data.objects.new("Teeth", mesh)
@@ -72,7 +74,7 @@ def main(archive, scene_file, job, output):
         eye.append(np.array(bpy.data.objects["Eye"].matrix_world))
     strips = ()
     if scene.sequence_editor:
-        strips = getattr(scene.sequence_editor, "strips", None) or scene.sequence_editor.sequences
+        strips = getattr(scene.sequence_editor, "strips" if bpy.app.version >= (4, 4) else "sequences")
     np.savez(
         output,
         enabled=module in bpy.context.preferences.addons,
