@@ -109,7 +109,7 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 def _visibility(vertices: np.ndarray, faces: np.ndarray, blockers: np.ndarray) -> np.ndarray:
     """Shadow maps from all around, each a grid of the nearest surface samples."""
     normals = vertex_normals(vertices, faces)
-    samples = np.concatenate([np.tensordot(vertices[blockers], w, axes=(1, 0)) for w in _FACE_SAMPLES])
+    samples = _surface_samples(vertices, blockers)
     seen, total = np.zeros(len(vertices)), np.full(len(vertices), 1e-9)
     cell = _SHADE_CELL
     for direction in _sphere(_SHADE_DIRECTIONS):
@@ -135,6 +135,11 @@ def _visibility(vertices: np.ndarray, faces: np.ndarray, blockers: np.ndarray) -
 _FACE_SAMPLES = np.array(
     [[1, 1, 1], [4, 1, 1], [1, 4, 1], [1, 1, 4], [1, 1, 0], [0, 1, 1], [1, 0, 1]], float
 ) / np.array([[3], [6], [6], [6], [2], [2], [2]])
+
+
+def _surface_samples(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(7 F, 3) points on the faces."""
+    return np.concatenate([np.tensordot(vertices[faces], weights, axes=(1, 0)) for weights in _FACE_SAMPLES])
 
 
 def _sphere(count: int) -> np.ndarray:
@@ -208,14 +213,18 @@ def blush(points: np.ndarray, landmarks: np.ndarray, unit: float) -> np.ndarray:
 
 
 def _paint_lashes(head: HeadMesh, neutral: np.ndarray, layers: dict[str, np.ndarray]) -> None:
+    """A lash begins where it leaves the lid, not where its mesh does: inside the lid."""
     lashes = head.parts["lashes"].cpu().numpy()
+    skin = head.faces[head.part_faces("skin")].cpu().numpy()
     for centre, outward in zip(head.eye_centres.cpu().numpy(), (1.0, -1.0), strict=True):
         own = lashes[neutral[lashes, 0] * outward > 0]
         if not len(own):
             continue
         away = neutral[own] - centre
-        radius = np.linalg.norm(away, axis=1)
-        layers["detail"][own] = 255 * (radius - radius.min()) / max(np.ptp(radius), 1e-9)
+        near = np.linalg.norm(neutral[skin[:, 0]] - centre, axis=1) < 2 * np.linalg.norm(away, axis=1).max()
+        lids = _surface_samples(neutral, skin[near])
+        length = np.array([np.linalg.norm(lids - point, axis=1).min() for point in neutral[own]])
+        layers["detail"][own] = 255 * length / max(float(np.percentile(length, 95)), 1e-9)
         layers["around"][own] = 255 * (np.arctan2(away[:, 1], away[:, 0] * outward) / (2 * np.pi) + 0.5)
 
 

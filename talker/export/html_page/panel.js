@@ -12,11 +12,11 @@ class CurvePanel {
     this.showStrongest();
   }
 
-  /** Plot the shapes that move most, one of each left-right pair. */
+  /** Plot the shapes that move most, one of each left-right pair; where the eyes look is left to the eye angles. */
   showStrongest() {
     const strength = this.take.curves.map(spread);
     const ranked = this.channels.map((channel, index) => ({...channel, index}))
-      .filter(channel => channel.region !== 'head' && !channel.isAngle && strength[channel.index] > 0.004)
+      .filter(({name, index, isAngle}) => !isAngle && !name.startsWith('eyeLook') && strength[index] > 0.004)
       .sort((a, b) => strength[b.index] - strength[a.index]);
     const chosen = [], pairs = new Set();
     for (const {index, name} of ranked) {

@@ -38,7 +38,7 @@ out vec4 pixel;
 const vec3 KEY = normalize(vec3(-0.55, 0.62, 0.78)), FILL = normalize(vec3(0.85, 0.12, 0.55));
 const vec3 RIM_A = normalize(vec3(0.85, 0.45, -0.75)), RIM_B = normalize(vec3(-0.9, 0.25, -0.7));
 const vec3 KEY_COLOUR = vec3(1.0, 0.93, 0.84) * 1.75, FILL_COLOUR = vec3(0.66, 0.8, 1.0) * 0.36;
-const vec3 RIM_COLOUR = vec3(0.75, 0.87, 1.0) * 0.9;
+const vec3 RIM_COLOUR = vec3(0.75, 0.87, 1.0) * 0.6;
 const vec3 SKY = vec3(0.44, 0.5, 0.6) * 0.34, GROUND = vec3(0.36, 0.26, 0.21) * 0.30;
 
 float noise(vec2 p) { return texture(grain, p / 64.0).r; }
@@ -109,7 +109,7 @@ void main() {
   albedo = mix(albedo, vec3(0.045, 0.027, 0.018), brow * (0.70 + 0.28 * strand));
 
   n = normalize(n + 0.05 * (1.0 - brow) * vec3(pores, -pores, mottled * 0.5));
-  vec3 softness = mix(vec3(0.35, 0.18, 0.14), vec3(0.3, 0.12, 0.1), lips);
+  vec3 softness = mix(vec3(0.30, 0.19, 0.16), vec3(0.3, 0.12, 0.1), lips);
   float roughness = mix(mix(0.52, 0.36, lips), 0.7, brow);
   finish(lit(albedo, n, view, softness, shade, roughness, mix(0.028, 0.04, lips)) * reached, coverage());
 }`;
@@ -166,10 +166,11 @@ const LASH_SHADER = `
 void main() {
   float root = extra.x, turn = extra.y * 255.0;
   float upper = smoothstep(-0.05, 0.05, sin((extra.y - 0.5) * 6.2832));
-  float strand = noise(vec2(turn * 3.1 + root * 3.0, root * 0.6)), lengths = noise(vec2(turn * 0.9, 40.0));
+  float far = clamp(fwidth(turn * 3.1) * 0.5 - 0.25, 0.0, 1.0);                     // Strands finer than a pixel blur.
+  float strand = mix(noise(vec2(turn * 3.1 + root * 3.0, root * 0.6)), 0.72, far), lengths = mix(noise(vec2(turn * 0.9, 40.0)), 0.5, far);
   float reach = mix(0.42, 0.88, upper) * (0.7 + 0.4 * lengths), out_ = clamp(root / reach, 0.0, 1.0);
   float gap = mix(-0.25, 0.66, sqrt(out_));
-  float cover = smoothstep(gap, gap + 0.35, strand) * (1.0 - smoothstep(0.6, 1.0, out_)) * mix(0.5, 0.92, upper);
+  float cover = smoothstep(gap, gap + 0.35 + 0.25 * far, strand) * (1.0 - smoothstep(0.6, 1.0, out_)) * mix(0.5, 0.92, upper);
   finish(vec3(0.012, 0.009, 0.008), cover * coverage());
 }`;
 

@@ -91,19 +91,20 @@ class Stage {
   #view(aspect) {
     const {yaw, pitch, zoom, panX, panY} = this.camera, {centre, height} = this.head.frame;
     const slope = Math.tan(FIELD_OF_VIEW / 2);
-    const room = height * 1.5 * Math.max(1, 0.86 / aspect);  // What must fit vertically.
+    const room = height * 1.5 * Math.max(1, 0.92 / aspect);  // What must fit vertically.
     const distance = room / 2 / slope / zoom;
     const sy = Math.sin(yaw), cy = Math.cos(yaw), sp = Math.sin(pitch), cp = Math.cos(pitch);
     const back = [sy * cp, sp, cy * cp], right = [cy, 0, -sy], up = [-sy * sp, cp, -cy * sp];
     const eye = [0, 1, 2].map(i => centre[i] + distance * back[i] - panX * right[i] - panY * up[i]);
     const near = distance * 0.05, far = distance + 20 * height;
+    const raise = 0.05;  // Of half the height: the buttons below the face stay clear of it.
     const f = 1 / slope, a = f / aspect, c = (far + near) / (near - far), d = 2 * far * near / (near - far);
     const dot = v => v[0] * eye[0] + v[1] * eye[1] + v[2] * eye[2];
     const matrix = new Float32Array(16);
     for (let i = 0; i < 3; i++) {
-      matrix.set([a * right[i], f * up[i], c * back[i], -back[i]], 4 * i);
+      matrix.set([a * right[i], f * up[i] - raise * back[i], c * back[i], -back[i]], 4 * i);
     }
-    matrix.set([-a * dot(right), -f * dot(up), -c * dot(back) + d, dot(back)], 12);
+    matrix.set([-a * dot(right), -f * dot(up) + raise * dot(back), -c * dot(back) + d, dot(back)], 12);
     return {matrix, eye};
   }
 
