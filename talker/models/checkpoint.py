@@ -53,11 +53,11 @@ def load_checkpoint(name: str | Path) -> tuple[SpeechEncoder, Talker]:
     if config.get("format") != FORMAT:
         raise TalkerError(f"{folder / 'config.json'}: the format is {config.get('format')!r} instead of {FORMAT!r}")
     try:
-        encoder_config = SpeechEncoderConfig(**_tuples(config["encoder"]))
-        talker_config = TalkerConfig(**_tuples(config["talker"]))
-    except (KeyError, TypeError) as error:
-        raise TalkerError(f"{folder / 'config.json'}: damaged configuration ({error}); copy it again") from error
-    modules = nn.ModuleDict({"encoder": SpeechEncoder.from_config(encoder_config), "talker": Talker(talker_config)})
+        encoder = SpeechEncoder.from_config(SpeechEncoderConfig(**_tuples(config["encoder"])))
+        modules = nn.ModuleDict({"encoder": encoder, "talker": Talker(TalkerConfig(**_tuples(config["talker"])))})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise TalkerError(f"{folder / 'config.json'}: damaged configuration ({reason}); copy it again") from error
     modules.load_state_dict(_read_weights(folder / "model.safetensors", modules))
     modules.eval().requires_grad_(False)
     return modules["encoder"], modules["talker"]  # type: ignore[return-value]
@@ -70,14 +70,15 @@ def _read_weights(path: Path, modules: nn.Module) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise TalkerError(f"no weights at {path}; train some with `talker train talker -o {path.parent}`")
     try:
-        weights = {name: tensor.float() for name, tensor in load_file(path).items()}
+        weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise TalkerError(f"{path}: damaged weights ({str(error)[:100]}); copy the file again") from error
-    for name, expected in modules.state_dict().items():
-        if name not in weights or weights[name].shape != expected.shape:
+    expected = modules.state_dict()
+    for name, tensor in expected.items():
+        if name not in weights or weights[name].shape != tensor.shape:
             found = list(weights[name].shape) if name in weights else "missing"
-            raise TalkerError(f"{path}: {name} is {found} where config.json asks for {list(expected.shape)}")
-    return weights
+            raise TalkerError(f"{path}: {name} is {found} where config.json asks for {list(tensor.shape)}")
+    return {name: weights[name].float() for name in expected}
 
 
 def _read_config(path: Path) -> dict[str, Any]:
