@@ -17,6 +17,7 @@ from talker.export.registry import (
     read_animation,
     write_animation,
 )
+from talker.files import atomic_output
 
 # Heavy imports (torch above all) happen inside `run`, so that `talker --help` answers at once.
 
@@ -273,11 +274,51 @@ class RigsShow:
 
 
 @dataclass(frozen=True)
+class RigsFit:
+    """Fit your own FLAME or SMPL-X model to talker's head, and show how well its landmarks follow.
+
+    Done by itself when first needed, and kept; do it yourself to see the report, to help it with MediaPipe's
+    landmarker, or to make a file that can be used in place of the model.
+
+    For example:
+      talker rigs fit flame --model generic_model.pkl
+      talker rigs fit smplx --model SMPLX_NEUTRAL.npz --landmarker face_landmarker.task -o fit.npz
+    """
+
+    kind: Annotated[Literal["flame", "smplx"], tyro.conf.Positional]
+    """What the model is."""
+    model: Annotated[Path, tyro.conf.arg(metavar="PATH")]
+    """Model file as its makers distribute it (.pkl or .npz); it is read, never executed."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
+    """Also write the fit here; `--rig-model` takes it in place of the model."""
+    landmarker: OptionalPath = None
+    """MediaPipe's face_landmarker.task, to look at the model as well as measure it."""
+
+    def run(self) -> int:
+        """Fit, keep, report."""
+        from talker.rigs.fit import KINDS, fit_file, kept_path, progress_bar
+
+        kind = KINDS[self.kind]
+        with progress_bar() as progress:
+            fit = fit_file(self.model, kind, self.landmarker, progress)
+        if self.output is not None:
+            with atomic_output(self.output) as temporary:
+                fit.save(temporary)
+        _say_table(fit.report())
+        _say(f"kept as {kept_path(self.model, kind)}")
+        return 0
+
+
+@dataclass(frozen=True)
 class Rigs:
-    """Rigs: what talker can drive, and their controls."""
+    """Rigs: what talker can drive, their controls, and fitting models of your own."""
 
     # One line per action.
-    action: Annotated[RigsList, tyro.conf.subcommand("list")] | Annotated[RigsShow, tyro.conf.subcommand("show")]
+    action: (
+        Annotated[RigsList, tyro.conf.subcommand("list")]
+        | Annotated[RigsShow, tyro.conf.subcommand("show")]
+        | Annotated[RigsFit, tyro.conf.subcommand("fit")]
+    )
 
     def run(self) -> int:
         """Do it."""

@@ -15,7 +15,7 @@ from talker.errors import TalkerError
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 from talker.rigs.skinning import SkinnedModel
-from talker.rigs.surface import StretchySkin, Surface, SurfacePoints, similarity, vertex_normals
+from talker.rigs.surface import Pins, StretchySkin, Surface, SurfacePoints, similarity, vertex_normals
 
 SKIN_LANDMARKS = 468
 """Of MediaPipe's 478 points the last ten lie on the irises."""
@@ -32,6 +32,9 @@ _IDENTITY_STRENGTH = 2e-3  # Metres: misfits this large are worth one standard d
 _PLACING_ROUNDS = 24
 _STIFFNESS = (2000.0, 600.0, 200.0, 60.0, 20.0, 6.0, 2.0)  # Of the skin against bending, from first to last.
 _PULLS = 4  # Per stiffness.
+_HINT_TRUST = 0.5  # Of a sighted landmark, against 1 for a nearest point.
+_BELIEVABLE = 0.003  # Metres from a sighted landmark to where the stretched skin has it.
+_HINTED_STIFFNESS = 10.0  # Below it the skin is soft enough for single mistaken sightings to dent it.
 _REACH = (0.030, 0.006)  # Metres within which a nearest point counts, from first to last.
 _SAME_SIDE = 0.5  # Cosine between the normals of two skins that may correspond.
 _HOPELESS = 0.008  # Metres between the skins after placing; human heads differ by about 3 mm.
@@ -67,17 +70,26 @@ class _Placing:
         return self.scale * points @ self.rotation.T + self.shift
 
 
-def match_landmarks(head: HeadMesh, model: SkinnedModel, progress: Progress = lambda *_: None) -> Match:
-    """Find our landmarks on the model, which may be of any person and any topology."""
+def match_landmarks(
+    head: HeadMesh,
+    model: SkinnedModel,
+    sighted: SurfacePoints | None = None,
+    progress: Progress = lambda *_: None,
+) -> Match:
+    """Find our landmarks on the model, which may be of any person and any topology.
+
+    `sighted` are the landmarks as somebody saw them on the model's faces: a hint, for seeing has its own errors.
+    """
     ours, theirs = _OurSkin(head), _TheirSkin(model)
     progress("placing the head", 0.0)
     placing = _placed(ours, theirs)
     progress("matching the closed face", 0.25)
-    skin, _ = _stretched(ours, placing(ours.vertices(0.0)), theirs.surface(placing.identity, 0.0), final=2)
+    closed, hints = ours.vertices(0.0), _hints(ours, theirs, sighted, placing, 0.0)
+    skin, _ = _stretched(ours, placing(closed), theirs.surface(placing.identity, 0.0), hints, rounds=2)
     angle = _jaw_angle(ours, theirs, placing, ours.landmarks.on(skin, ours.faces))
     progress("matching the open mouth", 0.5)
-    opened = theirs.surface(placing.identity, angle)
-    skin, distance = _stretched(ours, placing(ours.vertices(_OPEN)), opened, final=len(_STIFFNESS))
+    opened, hints = theirs.surface(placing.identity, angle), _hints(ours, theirs, sighted, placing, angle)
+    skin, distance = _stretched(ours, placing(ours.vertices(_OPEN)), opened, hints, rounds=len(_STIFFNESS))
     found, _ = opened.nearest(ours.landmarks.on(skin, ours.faces))
     points = SurfacePoints(theirs.face_numbers[found.faces], found.weights)
     rest = _resting_place(ours, theirs, points)
@@ -104,6 +116,11 @@ class _OurSkin:
         self.eyes = head.eye_centres.double().numpy()
         self._neutral = head.neutral.double().numpy()[used]
         self._jaw_open = head.deltas[arkit.INDEX["jawOpen"]].double().numpy()[used]
+
+    @property
+    def vertex_count(self) -> int:
+        """V."""
+        return len(self._neutral)
 
     def vertices(self, jaw_open: float) -> np.ndarray:
         """(V, 3) with the mouth this far open."""
@@ -188,15 +205,27 @@ def _identity(theirs: _TheirSkin, goal: np.ndarray, found: SurfacePoints, trust:
     return np.linalg.solve(system, np.einsum("n,nck,nc->k", share, rows, misfit))
 
 
-def _stretched(ours: _OurSkin, placed: np.ndarray, surface: Surface, final: int) -> tuple[np.ndarray, float]:
-    """Our skin on theirs after the first `final` stiffnesses: (V, 3), and the mean distance left in metres."""
+def _hints(
+    ours: _OurSkin, theirs: _TheirSkin, sighted: SurfacePoints | None, placing: _Placing, jaw_angle: float
+) -> Pins | None:
+    if sighted is None:
+        return None
+    places = sighted.on(theirs.vertices(placing.identity, jaw_angle), theirs.all_triangles)
+    return Pins(ours.landmarks.mixture(ours.faces, ours.vertex_count), places, np.full(SKIN_LANDMARKS, _HINT_TRUST))
+
+
+def _stretched(
+    ours: _OurSkin, placed: np.ndarray, surface: Surface, hints: Pins | None, rounds: int
+) -> tuple[np.ndarray, float]:
+    """Our skin on theirs after the first `rounds` stiffnesses: (V, 3), and the mean distance left in metres."""
     skin = StretchySkin(placed, ours.faces)
     vertices = placed
-    schedule = [stiffness for stiffness in _STIFFNESS[:final] for _ in range(_PULLS)]
+    schedule = [stiffness for stiffness in _STIFFNESS[:rounds] for _ in range(_PULLS)]
     for turn, stiffness in enumerate(schedule):
         reach = _reach(0.3 + 0.7 * turn / len(schedule))
         _, targets, trust = _corresponding(vertices, ours.faces, surface, reach)
-        vertices = skin.pulled(targets, trust, stiffness)
+        pins = hints.doubted(vertices, _BELIEVABLE) if hints and stiffness >= _HINTED_STIFFNESS else None
+        vertices = skin.pulled(targets, trust, stiffness, pins)
     _, nearest = surface.nearest(vertices)
     gap = np.linalg.norm(nearest - vertices, axis=1)
     return vertices, float((gap * trust).sum() / trust.sum())

@@ -72,8 +72,17 @@ def kept_path(path: Path, kind: ModelKind) -> Path:
 def fit_model(
     model: SkinnedModel, head: HeadMesh, landmarker: Path | None = None, progress: Progress = lambda *_: None
 ) -> RigFit:
-    """Find our landmarks on the model, then the expression and jaw of every shape."""
-    match = match_landmarks(head, model, progress)
+    """Find our landmarks on the model, then the expression and jaw of every shape.
+
+    `landmarker` is MediaPipe's face_landmarker.task, to look at the model as well as measure it.
+    """
+    sighted = None
+    if landmarker is not None:
+        from talker.rigs.sighting import sighted_landmarks
+
+        progress("looking at the model", 0.0)
+        sighted = sighted_landmarks(model, landmarker, SKIN_LANDMARKS)
+    match = match_landmarks(head, model, sighted, progress)
     points = FacePoints.of(model, match.points)
     motions = _landmark_motions(head)
     wanted = match.scale * motions @ match.rotation.T

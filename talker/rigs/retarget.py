@@ -82,6 +82,21 @@ class RigFit:
         ]
         return np.concatenate(chunks)
 
+    def report(self) -> list[dict[str, str | float]]:
+        """How far the model's landmarks are off at weight 1 of each shape, millimetres, as rows of a table."""
+        rows = [self._report_row(name, error[None]) for name, error in zip(arkit.SHAPES, self.error, strict=True)]
+        return [*rows, self._report_row("all", self.error)]
+
+    def _report_row(self, name: str, error: np.ndarray) -> dict[str, str | float]:
+        lips = error[:, list(LIPS)]
+        figures = {
+            "mean": error.mean(),
+            "95 %": np.quantile(error, 0.95),
+            "lips": lips.mean(),
+            "lips 95 %": np.quantile(lips, 0.95),
+        }
+        return {"shape": name, **{f"{title} mm": round(1000 * float(value), 2) for title, value in figures.items()}}
+
     def wanted(self, weights: Tensor) -> Tensor:
         """(T, 52) weights -> (T, N, 3) where the landmarks of the model should be."""
         moved = (weights @ self._motions.flatten(1)).unflatten(-1, (-1, 3))

@@ -1,6 +1,6 @@
 """Triangle surfaces: nearest points, normals, and a skin that stretches onto another one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -20,6 +20,12 @@ class SurfacePoints:
     def on(self, vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
         """Where they are on posed vertices: (..., V, 3), (F, 3) -> (..., N, 3)."""
         return (vertices[..., triangles[self.faces], :] * self.weights[:, :, None]).sum(-2)
+
+    def mixture(self, triangles: np.ndarray, vertex_count: int) -> sparse.csr_matrix:
+        """(N, V) the same as a matrix."""
+        rows = np.repeat(np.arange(len(self.faces)), 3)
+        columns = triangles[self.faces].ravel()
+        return sparse.csr_matrix((self.weights.ravel(), (rows, columns)), shape=(len(self.faces), vertex_count))
 
 
 class Surface:
@@ -93,10 +99,29 @@ class StretchySkin:
         curvature = sparse.identity(len(vertices)) - mean
         self._bending = (curvature.T @ curvature).tocsc()
 
-    def pulled(self, targets: np.ndarray, weights: np.ndarray, stiffness: float) -> np.ndarray:
-        """(V, 3) positions nearest to the (V, 3) targets, weighted."""
+    def pulled(self, targets: np.ndarray, weights: np.ndarray, stiffness: float, pins: "Pins | None") -> np.ndarray:
+        """(V, 3) positions nearest to the (V, 3) targets, weighted, and to the pins' places."""
         system = sparse.diags(weights + 1e-9) + stiffness * self._bending
-        return self.rest + splu(system.tocsc()).solve(weights[:, None] * (targets - self.rest))
+        right = weights[:, None] * (targets - self.rest)
+        if pins is not None:
+            weighted = pins.mix.T.multiply(pins.trust).tocsr()
+            system = system + weighted @ pins.mix
+            right = right + weighted @ (pins.places - pins.mix @ self.rest)
+        return self.rest + splu(system.tocsc()).solve(right)
+
+
+@dataclass(frozen=True)
+class Pins:
+    """Points of a mesh with known places: (P, V) mixtures of its vertices, (P, 3) places, (P,) weights."""
+
+    mix: sparse.csr_matrix
+    places: np.ndarray
+    trust: np.ndarray
+
+    def doubted(self, vertices: np.ndarray, believable: float) -> "Pins":
+        """The same with less weight where the mesh is further from the place than is believable, metres."""
+        distance = np.linalg.norm(self.mix @ vertices - self.places, axis=1)
+        return replace(self, trust=self.trust / (1 + (distance / believable) ** 4))
 
 
 def _border_edges(triangles: np.ndarray) -> np.ndarray:
