@@ -21,7 +21,7 @@ _FLUSH = np.array([0.55, 0.215, 0.165])
 _SHADE = np.array([0.40, 0.205, 0.165])
 
 _HAIRS_PER_RADIAN = 20
-_LOWER_LASHES = 0.45  # Where the sparser lower lashes begin, on the way from root to tip of the upper ones.
+_LOWER_LASHES = 0.6  # Where the sparser lower lashes begin, on the way from root to tip of the upper ones.
 
 # Landmarks, colour, radius in metres, strength: cheeks, the tip of the nose, chin, and the hollows around the eyes.
 _BLUSHES = (
@@ -115,13 +115,13 @@ class _Canvas:
         top = np.interp(self._x, *upper[order[0]].T)
         bottom = np.interp(self._x, *lower[order[1]].T)
         middle, half = gaussian_filter((top + bottom) / 2, 12), gaussian_filter((top - bottom) / 2, 12)
-        across = (self._y - middle) / np.maximum(half * (0.55 + 0.35 * np.clip(along, 0, 1)), 1e-4)
+        across = (self._y - middle) / np.maximum(half * (0.7 + 0.4 * np.clip(along, 0, 1)), 1e-4)
         ends = np.clip((along + 0.03) / 0.25, 0, 1) * np.clip((1.06 - along) / 0.3, 0, 1)
         lean = np.sign(inner[0] - outer[0])
         place = 1800 * (lean * self._x + self._y * (0.35 + 0.8 * np.clip(1 - along, 0, 1)))
         strands = np.random.default_rng(1).uniform(-1, 1, 4096)
         hairs = np.interp(place % 4096, np.arange(4096), strands)
-        self._tint(_HAIR, np.exp(-(across**2) * 1.3) * ends * np.clip(0.78 + 0.30 * hairs, 0, 0.96))
+        self._tint(_HAIR, np.exp(-(across**2) * 1.3) * ends * np.clip(0.86 + 0.28 * hairs, 0, 0.97))
 
     def _lips(self, head: HeadMesh) -> None:
         """Colour the faces whose corners all belong to the lips."""

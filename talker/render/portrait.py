@@ -43,8 +43,8 @@ class Camera:
         points = head.landmarks_of(head.neutral).numpy()
         low, high = points.min(0), points.max(0)
         height = high[1] - low[1]
-        target = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
-        return cls(target, 1.6 * height, 6.6 * height, yaw)
+        target = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2 + 0.05 * height, low[2]])
+        return cls(target, 1.66 * height, 6.6 * height, yaw)
 
     @classmethod
     def around(cls, vertices: np.ndarray) -> "Camera":

@@ -36,7 +36,7 @@ _SKY, _GROUND = (0.44, 0.46, 0.50), (0.25, 0.20, 0.175)
 _SKIN_WRAP = (0.42, 0.26, 0.20)
 _HARD_WRAP = (0.12, 0.12, 0.12)
 
-_SCLERA, _SCLERA_EDGE = (0.80, 0.77, 0.74), (0.55, 0.38, 0.33)
+_SCLERA, _SCLERA_EDGE = (0.70, 0.67, 0.645), (0.55, 0.38, 0.33)
 _IRIS_INNER, _IRIS_OUTER, _LIMBUS = (0.30, 0.20, 0.10), (0.13, 0.19, 0.20), (0.02, 0.03, 0.035)
 _PUPIL_SHARE = 0.40  # Of the iris' radius.
 _MOUTH = (0.30, 0.085, 0.080)
@@ -100,12 +100,15 @@ def _light(at, kind, albedo, out):
     scale = 1.0 / max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
     open_sky = min(max(at[OCCLUSION], 0.0), 1.0)
-    if kind in (TEETH, TONGUE):  # Little light reaches them, but they must read.
-        open_sky = 0.42 + 0.58 * open_sky
+    if kind == TEETH:  # Little light reaches them, but they must read.
+        open_sky = 0.62 + 0.38 * open_sky
+    elif kind == TONGUE:
+        open_sky = 0.16 + 0.84 * open_sky
     key = nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2]
     fill = nx * _FILL[0] + ny * _FILL[1] + nz * _FILL[2]
     grazing = 1.0 - max(nz, 0.0)
-    rim = max(nx * _RIM[0] + ny * _RIM[1] + nz * _RIM[2], 0.0) * grazing * grazing
+    rim = max(nx * _RIM[0] + ny * _RIM[1] + nz * _RIM[2], 0.0)
+    rim *= 1.6 * rim * grazing * grazing
     fresnel = 0.04 + 0.6 * grazing * grazing * grazing * grazing
     if kind == EYE:
         gloss = 2.2 * _highlight(nx, ny, nz, _KEY, 9) + 0.12 * _highlight(nx, ny, nz, _FILL, 7)

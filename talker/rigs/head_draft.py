@@ -72,7 +72,7 @@ class Draft:
             for i, j in zip(face.tolist(), np.roll(face, -1).tolist(), strict=True):
                 if height[i] >= 0:
                     polygon.append(i)
-                if (height[i] >= 0) != (height[j] >= 0):
+                if height[i] * height[j] < 0:
                     polygon.append(edges.setdefault((min(i, j), max(i, j)), len(height) + len(edges)))
             faces += [[polygon[0], polygon[k], polygon[k + 1]] for k in range(1, len(polygon) - 1)]
         pairs = np.array(list(edges), dtype=int).reshape(-1, 2)
