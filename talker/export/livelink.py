@@ -4,8 +4,9 @@ One header, then one row per frame: `Timecode`, `BlendShapeCount`, 52 weights in
 `HH:MM:SS:FF.mmm`, where FF counts sixtieths of a second at every frame rate and .mmm is a fraction of one sixtieth.
 
 The reader also takes what real takes and other programs hold: rows without a face (count 0, two cells), dropped
-frames, a midnight in between, weights a little over 1, more columns, columns in another order, no angle columns, and
-NeuroSync's timecodes, whose last part is milliseconds. Its emotion columns become `meta["emotion"]`.
+frames, a midnight in between, weights a little over 1, more columns, columns in another order, no angle columns,
+timecodes that count frames instead of sixtieths, and NeuroSync's, which count milliseconds; its emotion columns become
+`meta["emotion"]`.
 """
 
 import io
@@ -68,7 +69,7 @@ def recognises(head: bytes) -> bool:
 
 
 def read(path: Path, options: ExportOptions) -> FaceAnimation:
-    """Read a take, its first row at time 0; rows without a face and dropped frames are filled in between."""
+    """Read a take, its first row at time 0 (and its timecode in `meta`); what is missing is filled in between."""
     return read_take(path, options)[0]
 
 
@@ -78,7 +79,9 @@ def read_take(path: Path, options: ExportOptions) -> tuple[FaceAnimation, np.nda
     curves = _channels(path, table, options)
     seconds, resolution = _seconds(path, table)
     take = steady(path, seconds, curves, table.lines, resolution, known=~table.lost)
-    meta: dict[str, object] = {"source": path.name}
+    hours, minutes, whole, sixtieths = table.clock[0]
+    start = f"{hours:02.0f}:{minutes:02.0f}:{whole:02.0f}:{sixtieths:06.3f}"
+    meta: dict[str, object] = {"source": path.name, "timecode": start}
     if table.lost.any():
         meta["face_lost_frames"] = int(table.lost.sum())
     if take.dropped:
@@ -214,11 +217,25 @@ def _seconds(path: Path, table: _Table) -> tuple[np.ndarray, float]:
     frame = np.floor(sixtieths)
     # NeuroSync repeats the place within the second in milliseconds: 00:00:01:30.500 means 1.5 s.
     neurosync = frame.max() >= 2 and (np.abs(frame - milliseconds * 0.06) <= 1).all()
-    fraction = milliseconds / 1000 if neurosync else sixtieths / 60
+    fraction = milliseconds / 1000 if neurosync else sixtieths / _ticks_per_second(sixtieths)
     seconds = hours * 3600 + minutes * 60 + whole + fraction
     steps = np.diff(seconds)
     steps[steps < -_DAY / 2] += _DAY  # Midnight.
     return np.concatenate([[0.0], np.cumsum(steps)]), 0.001 if neurosync else 1 / _TICKS
+
+
+def _ticks_per_second(sixtieths: np.ndarray) -> float:
+    """What FF counts: sixtieths, or, in files of some other programs, frames, which run 0, 1, 2 ... and wrap early."""
+    steps = np.diff(sixtieths)
+    wraps = np.flatnonzero(steps < 0)
+    last = sixtieths[wraps]
+    counts_frames = (
+        len(wraps) > 0
+        and (np.delete(steps, wraps) == 1).all()
+        and (sixtieths[wraps + 1] == 0).all()
+        and (last == last[0]).all()
+    )
+    return float(last[0]) + 1 if counts_frames else 60.0
 
 
 def _emotion(table: _Table, seconds: np.ndarray) -> list[dict[str, object]]:

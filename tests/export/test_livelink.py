@@ -159,6 +159,7 @@ def test_the_same_take_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_real_sample_rows() -> None:
     animation = read_animation(SAMPLE)
     assert (animation.fps, animation.frame_count) == (30, 3)
+    assert animation.meta["timecode"] == "13:13:04:31.652"
     assert animation.channel("eyeBlinkLeft")[0] == pytest.approx(0.1236470118)
     assert animation.channel("jawRight")[0] == pytest.approx(0.0185036063)
     assert animation.channel("jawLeft")[0] == 0
@@ -314,6 +315,18 @@ def test_neurosync_timecodes_and_emotions(tmp_path: Path) -> None:
     assert first["time"] == 0 and first["weights"]["happy"] == 0.25 and first["weights"]["neutral"] == 0.75
     assert second["time"] == pytest.approx(0.8) and second["weights"]["happy"] == 0.75
     assert set(first["weights"]) == {"angry", "disgusted", "fear", "happy", "neutral", "sad", "surprised"}
+
+
+@pytest.mark.parametrize("fps", [24, 25, 30, 50, 60])
+def test_timecodes_that_count_frames(tmp_path: Path, fps: int) -> None:
+    def change(lines: list[str]) -> None:
+        for i in range(1, len(lines)):
+            second, frame = divmod(i - 1 + 7, fps)
+            lines[i] = f"00:00:{second:02d}:{frame:02d}.000," + lines[i].split(",", 1)[1]
+
+    back = read_animation(rewritten(tmp_path, change))
+    assert (back.fps, back.frame_count) == (fps, 90)
+    np.testing.assert_allclose(back.curves, take().curves, atol=1e-7)
 
 
 def test_a_lone_row(tmp_path: Path) -> None:
