@@ -131,19 +131,19 @@ class HeadMesh:
         blend, which is what a glTF or USD skin with one joint computes).
         """
         curves = self._as_tensor(curves)
-        lead, weights = curves.shape[:-1], curves[..., : arkit.SHAPE_COUNT]
-        moved = weights.reshape(-1, arkit.SHAPE_COUNT) @ self.deltas.flatten(1)
-        vertices = (moved + self.neutral.flatten()).reshape(*lead, -1, 3)
+        frames = curves.reshape(-1, arkit.CHANNEL_COUNT)
+        weights = frames[:, : arkit.SHAPE_COUNT]
+        vertices = torch.addmm(self.neutral.flatten(), weights, self.deltas.flatten(1)).reshape(len(frames), -1, 3)
         for part, angles, centre in zip(
             ("left_eye", "right_eye"), (arkit.LEFT_EYE, arkit.RIGHT_EYE), self.eye_centres, strict=True
         ):
             indices = self.parts[part]
-            turn = rotation(curves[..., angles]).transpose(-1, -2)
-            ball = (vertices[..., indices, :] - centre) @ turn + centre
-            vertices = vertices.index_copy(-2, indices, ball)
-        turn = rotation(curves[..., arkit.HEAD]) - torch.eye(3, dtype=curves.dtype, device=curves.device)
-        offset = (vertices - self.head_pivot) @ turn.transpose(-1, -2)
-        return vertices + self.head_weight[:, None] * offset
+            turn = rotation(frames[:, angles]).transpose(1, 2)
+            vertices.index_copy_(1, indices, (vertices[:, indices] - centre) @ turn + centre)
+        turn = (rotation(frames[:, arkit.HEAD]) - torch.eye(3).to(frames)).transpose(1, 2)
+        offset = torch.baddbmm(-self.head_pivot @ turn[:, None], vertices, turn)
+        vertices = torch.addcmul(vertices, self.head_weight[:, None], offset)
+        return vertices.reshape(*curves.shape[:-1], -1, 3)
 
     def landmarks(self, curves: FaceAnimation | Tensor) -> Tensor:
         """MediaPipe's landmarks on the posed head: (..., 61) curves -> (..., 478, 3) metres."""
