@@ -20,7 +20,7 @@ from talker.export.html_payload import (
     pack_head,
     pack_peaks,
 )
-from talker.export.html_sound import encode_m4a
+from talker.export.html_sound import encode_webm
 from talker.export.registry import ExportOptions
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
@@ -88,7 +88,7 @@ def _take(animation: FaceAnimation, number: int, block: Block, sounds: list[str]
         audio = animation.audio.slice(0.0, take["duration"])
         take["peaks"] = pack_peaks(audio, f"peaks{number}", block)
         take["sound"] = f"sound{number}"
-        data = base64.b64encode(encode_m4a(audio)).decode("ascii")
+        data = base64.b64encode(encode_webm(audio)).decode("ascii")
         sounds.append(f'<script type="application/octet-stream" id="{take["sound"]}">{data}</script>')
     return take
 

@@ -169,17 +169,17 @@ def test_the_embedded_sound_is_in_step(browser, take):
     text = browser.evaluate(
         "(async () => { const packed = document.getElementById('sound0').textContent.trim();"
         "const data = Uint8Array.from(atob(packed), letter => letter.charCodeAt(0));"
-        "const sound = await new OfflineAudioContext(1, 32, 32000).decodeAudioData(data.buffer);"
+        "const sound = await new OfflineAudioContext(1, 48, 48000).decodeAudioData(data.buffer);"
         "const values = Int16Array.from(sound.getChannelData(0), x => 32767 * x), raw = new Uint8Array(values.buffer);"
         "let text = ''; for (let i = 0; i < raw.length; i += 8192)"
         " text += String.fromCharCode(...raw.subarray(i, i + 8192)); return btoa(text); })()"
     )
     heard = np.frombuffer(base64.b64decode(text), "<i2") / 32767
-    meant = take.audio.resample(32_000).samples
+    meant = take.audio.resample(48_000).samples
     size = 1 << 19
     match = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(meant, size)), size)
     lag = int(match.argmax())
-    assert min(lag, size - lag) / 32_000 < 0.005
+    assert min(lag, size - lag) / 48_000 < 0.005
 
 
 def test_keys(browser):

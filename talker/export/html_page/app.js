@@ -87,10 +87,10 @@ class App {
     if (!this.take.sound) return null;
     const sound = document.createElement('audio');
     sound.preload = 'auto';
-    sound.src = URL.createObjectURL(new Blob([embeddedBytes(this.take.sound)], {type: 'audio/mp4'}));
+    sound.src = URL.createObjectURL(new Blob([embeddedBytes(this.take.sound)], {type: 'audio/webm; codecs=opus'}));
     sound.addEventListener('error', () => {
       this.clock.dropSound();
-      this.say('This browser cannot play the sound (AAC); the face moves without it.');
+      this.say('This browser cannot play the sound (Opus in WebM); the face moves without it.');
     });
     return sound;
   }
