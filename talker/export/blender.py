@@ -61,7 +61,8 @@ def _write(animation: FaceAnimation, path: Path, options: ExportOptions, extensi
     program = find_blender(options.blender)
     # Beside the output, where there is room for it and where it can be renamed.
     with tempfile.TemporaryDirectory(prefix=".talker-blender-", dir=path.parent) as folder:
-        job, output = Path(folder), Path(folder) / f"face{extension}"
+        job = Path(folder).resolve()  # Blender refuses relative paths.
+        output = job / f"face{extension}"
         _write_job(animation, job, options)
         _run(program, [str(job), str(output)], f"writing {extension}")
         shutil.move(output, path)

@@ -50,6 +50,8 @@ def test_take_on_several_objects(any_blender, take, tmp_path) -> None:
     found = use(any_blender, tmp_path, take, [{}], frames)
     assert found["enabled"] and found["menu"]
     assert found["results"].tolist() == ["FINISHED"]
+    assert found["bones"].tolist() == ["head", "left_eye", "right_eye"]
+    assert str(found["drop"]) == (".npz;.csv;.json" if tuple(found["version"]) >= (4, 1) else "")
     np.testing.assert_allclose(shapes(found), take.shapes[frames], atol=1e-6)
     names = found["names"].tolist()
     for key, channel in (("Teeth_JawOpen", "jawOpen"), ("mouthSmile_L", "mouthSmileLeft")):

@@ -48,9 +48,10 @@ def vertex_error_mm(found: dict[str, np.ndarray], take) -> float:
 
 
 @pytest.mark.parametrize("extension", [".fbx", ".blend"])
-def test_keyed_shapes_survive(any_blender, take, tmp_path, extension) -> None:
+def test_keyed_shapes_survive(any_blender, take, tmp_path, extension, monkeypatch) -> None:
     path = tmp_path / f"Gesicht für Ägypten{extension}"
-    write_animation(take, path, options=ExportOptions(blender=any_blender))
+    monkeypatch.chdir(tmp_path)
+    write_animation(take, Path(path.name), options=ExportOptions(blender=any_blender))
     found = look_back(any_blender, path, take.fps, tmp_path)
     assert vertex_error_mm(found, take) < LIMIT_MM
     assert set(arkit.SHAPES) <= set(found["shape_keys"])

@@ -146,7 +146,8 @@ def add_materials(mesh: bpy.types.Mesh, job: Job, folder: str) -> None:
     mesh.uv_layers.new(name="Picture").data.foreach_set("uv", places.astype(np.float32).ravel())
     for name, colour, roughness in zip(job["materials"], job["colours"], job["roughness"], strict=True):
         material = bpy.data.materials.new(str(name))
-        material.use_nodes = True
+        if material.node_tree is None:  # Since Blender 5 there always is one.
+            material.use_nodes = True
         material.diffuse_color = (*colour, 1.0)
         material.roughness = roughness
         nodes = material.node_tree.nodes
@@ -231,7 +232,7 @@ def add_view(scene: bpy.types.Scene, job: Job) -> None:
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     camera.data.lens, camera.data.clip_start = 85.0, 0.01
     half_field = camera.data.sensor_width / 2 / camera.data.lens
-    place(scene, camera, centre + Vector((0, -0.72 * height / half_field, 0)), centre)
+    place(scene, camera, centre + Vector((0, -0.64 * height / half_field, 0)), centre)
     scene.camera = camera
     for name, direction, watts in (
         ("Key", (0.7, -1, 0.7), 9),
@@ -242,7 +243,8 @@ def add_view(scene: bpy.types.Scene, job: Job) -> None:
         light.data.energy, light.data.size = watts, height * 2
         place(scene, light, centre + Vector(direction).normalized() * height * 4, centre)
     world = scene.world = bpy.data.worlds.new("World")
-    world.use_nodes = True
+    if world.node_tree is None:
+        world.use_nodes = True
     world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.08, 0.08, 0.085, 1)
     scene.render.resolution_x = scene.render.resolution_y = 1080
 

@@ -5,6 +5,7 @@ Arguments: ZIP, .blend file with a head, JOB.json (a list of calls; see `test_bl
 
 import json
 import sys
+import types
 
 import bpy
 import numpy as np
@@ -24,14 +25,15 @@ def prepare():
     head = bpy.data.objects["Head"]
     head.data.shape_keys.animation_data_clear()
     bpy.data.objects["Armature"].animation_data_clear()
-    for block in head.data.shape_keys.key_blocks[1:]:
-        block.value = 0
     mesh = bpy.data.meshes.new("Teeth")
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
     teeth = bpy.data.objects.new("Teeth", mesh)
     bpy.context.scene.collection.objects.link(teeth)
     for name in ("Basis", "Teeth_JawOpen", "mouthSmile_L"):
         teeth.shape_key_add(name=name)
+    for thing in (head, teeth):
+        for block in thing.data.shape_keys.key_blocks[1:]:
+            block.value = 0
     eye = bpy.data.objects.new("Eye", None)
     bpy.context.scene.collection.objects.link(eye)
     for thing in bpy.context.scene.objects:
@@ -51,6 +53,35 @@ def call(arguments):
         return bpy.ops.talker_face.import_take(**arguments).pop()
     except RuntimeError as error:
         return str(error).strip()
+
+
+class Layout:
+    """A layout that only checks that what the panel shows exists."""
+
+    def prop(self, data, name, **_):
+        assert hasattr(data, name), name
+
+    def operator(self, name, **_):
+        group, operator = name.split(".")
+        assert operator in dir(getattr(bpy.ops, group)), name
+
+    def prop_search(self, data, name, collection, collection_name, **_):
+        assert hasattr(data, name) and hasattr(collection, collection_name), name
+
+    def column(self, **_):
+        return self
+
+    def label(self, **_):
+        pass
+
+
+def draw_panels():
+    """Draw the sidebar once; there is no window to see it in."""
+    bpy.ops.talker_face.find_bones()
+    for name in ("TALKER_FACE_PT_panel", "TALKER_FACE_PT_joints"):
+        getattr(bpy.types, name).draw(types.SimpleNamespace(layout=Layout()), bpy.context)
+    settings = bpy.context.scene.talker_face
+    return [getattr(settings, f"{joint}_bone") for joint in JOINTS]
 
 
 JOINTS = ("head", "left_eye", "right_eye")
@@ -85,6 +116,9 @@ def main(archive, scene_file, job, output):
         eye=eye,
         time=[scene.frame_start, scene.frame_end, scene.render.fps / scene.render.fps_base],
         strips=[f"{strip.name} {strip.frame_start:g} {bool(strip.sound.packed_file)}" for strip in strips],
+        bones=draw_panels(),
+        drop=getattr(getattr(bpy.types, "TALKER_FACE_FH_take", None), "bl_file_extensions", ""),
+        version=bpy.app.version,
         menu=any("menu_entry" in str(entry) for entry in bpy.types.TOPBAR_MT_file_import._dyn_ui_initialize()),
     )
     if module.startswith("bl_ext"):
