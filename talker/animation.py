@@ -43,7 +43,8 @@ class FaceAnimation:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.fps) and MIN_FPS <= self.fps <= MAX_FPS):
             raise TalkerError(f"{self.fps} frames per second is outside {MIN_FPS:g}..{MAX_FPS:g}")
-        curves = np.array(self.curves, np.float32)
+        with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite, which is refused below.
+            curves = np.array(self.curves, np.float32)
         if curves.ndim != 2 or curves.shape[1] != arkit.CHANNEL_COUNT:
             raise TalkerError(f"curves must have shape (frames, {arkit.CHANNEL_COUNT}), not {curves.shape}")
         if not 1 <= len(curves) <= MAX_FRAMES:

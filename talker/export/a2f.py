@@ -100,7 +100,7 @@ def read_csv(path: Path, options: ExportOptions) -> FaceAnimation:
         raise TalkerError(f"{path}: the column timeCode is missing; an Audio2Face table has it before the shapes")
     chosen = [i for i, column in enumerate(columns) if column.startswith(_COLUMN)]
     names = [columns[i].removeprefix(_COLUMN) for i in chosen]
-    shapes = shapes_by_name(path, names, table.values[:, chosen].astype(np.float32))
+    shapes = shapes_by_name(path, names, table.values[:, chosen])
     take = steady(path, table.values[:, columns.index("timecode")], shapes, table.lines, _TIME_RESOLUTION)
     return _animation(path, arkit.eye_angles_from_looks(take.values), take.fps)
 

@@ -161,7 +161,9 @@ def _parse_block(
     lost |= table[:, 4] == 0
     if not np.isfinite(table[~lost]).all() or (table[lost, 4] != 0).any() or not np.isfinite(table[:, :5]).all():
         raise _first_fault(path, block, columns, None)
-    return table[:, :4], table[:, 5:].astype(np.float32), np.array([number for number, _ in block])
+    with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite, which the range check refuses.
+        values = table[:, 5:].astype(np.float32)
+    return table[:, :4], values, np.array([number for number, _ in block])
 
 
 def _first_fault(

@@ -43,7 +43,7 @@ def read_csv(path: Path, options: ExportOptions) -> FaceAnimation:
     table = read_table(path)
     if table.columns[0].lower() != "time":
         raise TalkerError(f"{path}: column 1 is '{table.columns[0][:40]}' where a viseme table has time")
-    weights = _ordered(path, table.columns[1:], table.values[:, 1:].astype(np.float32), visemes.VISEMES)
+    weights = _ordered(path, table.columns[1:], table.values[:, 1:], visemes.VISEMES)
     take = steady(path, table.values[:, 0], weights, table.lines, _TIME_RESOLUTION)
     return FaceAnimation(visemes.to_curves(take.values), take.fps, meta={"source": path.name})
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def fuzz(arguments: argparse.Namespace) -> dict[str, Any]:
     sample = arguments.sample.read_bytes()
     check(chosen.read(arguments.sample, options))  # Imports what the reader needs before memory is measured.
     signal.signal(signal.SIGALRM, _too_slow)
+    warnings.simplefilter("error")  # A warning on the screen is not the one clear line that was promised.
     baseline = peak_mb()
     report: dict[str, Any] = {"accepted": 0, "refused": 0, "peak_mb": 0.0, "slowest": 0.0, "failures": []}
     with tempfile.TemporaryDirectory() as folder:
