@@ -85,7 +85,9 @@ def _take(animation: FaceAnimation, number: int, block: Block, sounds: list[str]
     if animation.audio is not None and len(animation.audio.samples):
         # The sound is the page's clock: it must last as long as the face moves.
         take["duration"] = max(animation.duration, animation.audio.duration)
-        audio = animation.audio.slice(0.0, take["duration"])
+        audio = animation.audio
+        if audio.duration < take["duration"]:
+            audio = audio.slice(0.0, take["duration"])
         take["peaks"] = pack_peaks(audio, f"peaks{number}", block)
         take["sound"] = f"sound{number}"
         data = base64.b64encode(encode_webm(audio)).decode("ascii")

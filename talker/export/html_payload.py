@@ -77,8 +77,8 @@ def pack_head(head: HeadMesh, block: Block) -> dict[str, Any]:
 def pack_curves(animation: FaceAnimation, name: str, block: Block) -> str:
     """Add (61, T) curves: steps, differences in time, low bytes before high bytes."""
     steps = np.where(np.arange(arkit.CHANNEL_COUNT) < arkit.SHAPE_COUNT, SHAPE_STEPS, ANGLE_STEPS / np.pi)
-    values = np.rint(animation.curves * steps).astype(np.int64).T
-    changes = np.diff(values, axis=1, prepend=0).astype(np.int16)
+    values = np.rint(animation.curves.T * steps[:, None].astype(np.float32)).astype(np.int16)
+    changes = np.diff(values, axis=1, prepend=np.int16(0))  # May wrap around, and does so again when summed.
     folded = ((changes.astype(np.int32) << 1) ^ (changes >> 15)).astype(np.uint16)  # Small changes, small numbers.
     return block.add(name, np.concatenate([folded & 255, folded >> 8]).astype(np.uint8))
 
@@ -87,7 +87,7 @@ def pack_peaks(audio: Audio, name: str, block: Block) -> str:
     """Add the sound's largest magnitude in each 1/200 s, 0..255 of the loudest."""
     per_peak = audio.sample_rate / PEAKS_PER_SECOND
     starts = np.rint(np.arange(np.ceil(len(audio.samples) / per_peak)) * per_peak).astype(int)
-    peaks = np.maximum.reduceat(np.abs(audio.samples), starts)
+    peaks = np.maximum(np.maximum.reduceat(audio.samples, starts), -np.minimum.reduceat(audio.samples, starts))
     return block.add(name, np.rint(peaks / max(float(peaks.max()), 1e-4) * 255).astype(np.uint8))
 
 

@@ -22,7 +22,7 @@ def encode_webm(audio: Audio) -> bytes:
     """The sound as a mono WebM file, the same bytes for the same samples."""
     import av
 
-    samples = np.clip(audio.resample(SAMPLE_RATE).samples, -1.0, 1.0)
+    samples = audio.resample(SAMPLE_RATE).samples
     buffer = io.BytesIO()
     # Without "bitexact" the muxer makes up a random identifier.
     with av.open(buffer, "w", format="webm", options={"fflags": "+bitexact"}) as container:
@@ -30,7 +30,8 @@ def encode_webm(audio: Audio) -> bytes:
         stream.bit_rate = BIT_RATE
         to_codec = av.AudioResampler(stream.codec_context.format, "mono", SAMPLE_RATE, frame_size=_FRAME_SAMPLES)
         for start in range(0, len(samples), _BLOCK_SAMPLES):
-            block = av.AudioFrame.from_ndarray(samples[None, start : start + _BLOCK_SAMPLES], "fltp", "mono")
+            values = np.clip(samples[None, start : start + _BLOCK_SAMPLES], -1.0, 1.0)
+            block = av.AudioFrame.from_ndarray(values, "fltp", "mono")
             block.sample_rate, block.pts, block.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
             for frame in to_codec.resample(block):
                 container.mux(stream.encode(frame))
