@@ -297,7 +297,13 @@ def write_alembic(output: str, scene: bpy.types.Scene, head: bpy.types.Object) -
     """Positions of every frame; normals, six times the data, are left to the receiving program."""
     head.select_set(True)
     bpy.ops.wm.alembic_export(
-        filepath=output, start=scene.frame_start, end=scene.frame_end, selected=True, flatten=True, normals=False
+        filepath=output,
+        start=scene.frame_start,
+        end=scene.frame_end,
+        selected=True,
+        flatten=True,
+        normals=False,
+        face_sets=True,
     )
 
 
@@ -315,5 +321,6 @@ if __name__ == "__main__":
         main(*arguments)
     except Exception as error:
         traceback.print_exc()
-        say(f"error {type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else error!r}")
+        last = (str(error).strip().splitlines() or ["no reason given"])[-1].removeprefix("Error: ")
+        say(f"error {last}" if isinstance(error, RuntimeError) else f"error {type(error).__name__}: {last}")
         sys.exit(1)
