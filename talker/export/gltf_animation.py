@@ -18,6 +18,7 @@ from talker.rigs.gltf_file import GltfFile, Json
 from talker.rigs.shape_names import find_shapes, part_of_name
 
 _INTERPOLATIONS = ("LINEAR", "STEP", "CUBICSPLINE")
+_PLAUSIBLE = 1e6  # Weights and quaternions lie near 1, slopes of splines not far above; beyond this a file is corrupt.
 
 
 def read_animation(path: Path) -> FaceAnimation:
@@ -113,6 +114,8 @@ def _track(file: GltfFile, sampler: Json, width: int, place: str) -> Track:
     per_key = 3 if interpolation == "CUBICSPLINE" else 1
     if values.size != len(times) * per_key * width:
         file.fail(place, f"{values.size} values for {len(times)} keys of {width} numbers ({interpolation})")
+    if np.abs(values).max() > _PLAUSIBLE:
+        file.fail(place, f"a key of {np.abs(values).max():g} is neither a weight nor a rotation")
     keys = values.reshape(len(times), per_key, width)
     tangents = keys[:, ::2] if per_key == 3 else None
     return Track(times[:, 0], keys[:, per_key // 2], tangents, interpolation == "STEP")
