@@ -1,0 +1,155 @@
+"""What the tracker measures on a face, and how the 52 shapes of a head move it: one linear model, built once.
+
+Lengths are in outer eye distances of the head (landmarks 33 to 263), in the head's own axes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from talker.rigs import arkit
+from talker.rigs.head_mesh import LANDMARK_COUNT, HeadMesh
+
+# MediaPipe's landmark numbers; left and right are the subject's own.
+INNER_LIPS_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+INNER_LIPS_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324)
+OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+MOUTH_CORNERS = (61, 291)
+LIPS = (*OUTER_LIPS, 78, 308, *INNER_LIPS_UPPER, *INNER_LIPS_LOWER)
+MOUTH_AREA = (57, 287, 43, 273, 106, 335, 182, 406, 18, 216, 436, 192, 416, 206, 426)
+CHIN = 152
+JAW = (288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136, 172, 58, 200, 199, 175)
+EYE_CORNERS = {"Right": (33, 133), "Left": (263, 362)}
+LIDS_UPPER = {"Right": (246, 161, 160, 159, 158, 157, 173), "Left": (466, 388, 387, 386, 385, 384, 398)}
+LIDS_LOWER = {"Right": (7, 163, 144, 145, 153, 154, 155), "Left": (249, 390, 373, 374, 380, 381, 382)}
+IRIS = {"Right": 468, "Left": 473}
+BROWS = {
+    "Right": (70, 63, 105, 66, 107, 46, 53, 52, 65, 55),
+    "Left": (300, 293, 334, 296, 336, 276, 283, 282, 295, 285),
+}
+CHEEKS = (50, 280, 205, 425, 187, 411, 123, 352, 117, 346, 36, 266, 203, 423)
+NOSE = (98, 97, 326, 327, 49, 279, 48, 278, 115, 344, 129, 358, 19, 94, 2)
+
+RIGID: dict[int, float] = {
+    **dict.fromkeys((168, 6, 197, 195, 5, 4, 1), 1.0),  # the ridge of the nose
+    **dict.fromkeys((33, 133, 263, 362), 1.0),
+    **dict.fromkeys((2, 94, 19, 98, 327, 129, 358), 0.4),  # the upper lip pulls at them
+    **dict.fromkeys((127, 356, 162, 389, 234, 454, 21, 251), 0.4),
+    **dict.fromkeys((10, 338, 297, 332, 284, 109, 67, 103, 54), 0.15),  # the hair line is a guess
+}
+"""Landmarks on the skull with their weights in the head's pose."""
+
+# One standard deviation of what a landmark says about expression, in eye distances: noise and modelling error.
+_PRECISION: dict[tuple[int, ...], float] = {
+    LIPS: 0.006,
+    MOUTH_AREA: 0.02,
+    JAW: 0.02,
+    (CHIN,): 0.008,
+    BROWS["Left"]: 0.008,
+    BROWS["Right"]: 0.008,
+    (*LIDS_UPPER["Left"], *LIDS_UPPER["Right"], *LIDS_LOWER["Left"], *LIDS_LOWER["Right"]): 0.010,
+    CHEEKS: 0.03,
+    NOSE: 0.015,
+}
+_DEPTH_SHARE = 0.15  # Depth counts this much less than what can be seen.
+
+_GAP_PRECISION = 0.0015  # Contact must be contact.
+_WIDTH_PRECISION = 0.002
+_CHIN_PRECISION = 0.0015
+_LID_PRECISION = 0.003
+LID_PAIRS = {"Right": ((160, 144), (159, 145), (158, 153)), "Left": ((387, 373), (386, 374), (385, 380))}
+
+SOLVED: tuple[int, ...] = tuple(
+    i
+    for i, name in enumerate(arkit.SHAPES)
+    if not name.startswith("eyeLook") and name not in ("tongueOut", "cheekPuff")
+)
+"""The shapes that landmarks tell. The irises tell eyeLook; cheekPuff and tongueOut leave no trace in landmarks."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceModel:
+    """The linear model of one head, for the N of MediaPipe's landmarks that matter and were measured.
+
+    Attributes:
+        index: (N,) their numbers.
+        rigid: (N,) weights in the head's pose.
+        neutral: (N, 3) where they are on the resting head.
+        basis: (52, N, 3) what each shape adds.
+        projection: (3 N, 52): a displacement of the landmarks times this is the right-hand side of the normal equation.
+        gram: (52, 52) its matrix.
+        eye_radius: Distance of the pupil from the eyeball's centre.
+        unit: Metres in one eye distance.
+    """
+
+    index: np.ndarray
+    rigid: np.ndarray
+    neutral: np.ndarray
+    basis: np.ndarray
+    projection: np.ndarray
+    gram: np.ndarray
+    eye_radius: float
+    unit: float
+
+    @classmethod
+    def of(cls, head: HeadMesh, measured: np.ndarray) -> "FaceModel":
+        """`measured` are the landmark numbers that a track has."""
+        weights = torch.zeros(arkit.SHAPE_COUNT, arkit.CHANNEL_COUNT)
+        weights[:, : arkit.SHAPE_COUNT] = torch.eye(arkit.SHAPE_COUNT)
+        rest = head.landmarks_of(head.neutral).double().numpy()
+        moved = head.landmarks(weights).double().numpy()
+        unit = float(np.linalg.norm(rest[33] - rest[263]))
+        pupils = rest[[IRIS["Left"], IRIS["Right"]]] - head.eye_centres.double().numpy()
+        index = np.array(sorted(set(map(int, measured)) & _USED))
+        basis = ((moved - rest) / unit)[:, index]
+        projection, gram = _normal_equation(basis, index)
+        return cls(
+            index=index,
+            rigid=np.array([RIGID.get(int(landmark), 0.0) for landmark in index]),
+            neutral=((rest - rest[[33, 263]].mean(0)) / unit)[index],
+            basis=basis,
+            projection=projection,
+            gram=gram,
+            eye_radius=float(np.linalg.norm(pupils, axis=1).mean() / unit),
+            unit=unit,
+        )
+
+    def at(self, *landmarks: int) -> np.ndarray:
+        """Positions of landmarks in the arrays, in the order given; those not measured are left out."""
+        positions = np.searchsorted(self.index, landmarks)
+        inside = np.minimum(positions, len(self.index) - 1)
+        return inside[self.index[inside] == landmarks]
+
+
+_USED = {
+    *RIGID, *(landmark for landmarks in _PRECISION for landmark in landmarks), *EYE_CORNERS["Left"],
+    *EYE_CORNERS["Right"], *IRIS.values(),
+}
+
+
+def _normal_equation(basis: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`projection` and `gram` of the measurements in `_rows`."""
+    first, second, axis, precision = _rows(index)
+    pair = second >= 0
+    design = basis[:, first, axis] - np.where(pair, basis[:, second, axis], 0.0)
+    weighted = (design / precision**2).T
+    projection = np.zeros((len(index), 3, arkit.SHAPE_COUNT))
+    np.add.at(projection, (first, axis), weighted)
+    np.add.at(projection, (second[pair], axis[pair]), -weighted[pair])
+    return projection.reshape(-1, arkit.SHAPE_COUNT), design @ weighted
+
+
+def _rows(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The measurements (M,): landmark, the landmark subtracted from it (-1: none), axis, standard deviation."""
+    rows: list[tuple[int, int, int, float]] = []
+    of_landmark = {landmark: p for landmarks, p in _PRECISION.items() for landmark in landmarks}
+    for landmark, precision in of_landmark.items():
+        rows += [(landmark, -1, axis, precision / (_DEPTH_SHARE if axis == 2 else 1)) for axis in range(3)]
+    rows += [(a, b, 1, _GAP_PRECISION) for a, b in zip(INNER_LIPS_UPPER, INNER_LIPS_LOWER, strict=True)]
+    rows += [(61, 291, 0, _WIDTH_PRECISION), (78, 308, 0, _WIDTH_PRECISION), (CHIN, 168, 1, _CHIN_PRECISION)]
+    rows += [(a, b, 1, _LID_PRECISION) for pairs in LID_PAIRS.values() for a, b in pairs]
+    position = {int(landmark): place for place, landmark in enumerate(index)} | {-1: -1}
+    rows = [(position[a], position[b], *rest) for a, b, *rest in rows if a in position and b in position]
+    first, second, axis = np.array([row[:3] for row in rows]).T
+    return first, second, axis, np.array([row[3] for row in rows])

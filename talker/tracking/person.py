@@ -1,0 +1,145 @@
+"""Who somebody is, as far as a tracker must know: their resting face, so that identity never looks like expression."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from talker.errors import TalkerError
+from talker.rigs import arkit
+from talker.tracking import face_model as face
+from talker.tracking.face_model import FaceModel
+from talker.tracking.pose import solve_pose
+
+_MOST_FRAMES = 3000  # Enough to know somebody by; more only costs time.
+_FEWEST_FRAMES = 12
+_ROUNDS = 3
+_MEASURED_DEPTH = 0.5  # How far the landmarker's depth of the resting face replaces the default head's.
+
+_TOUCHING_PERCENTILE = 3.0  # Everybody's lips touch in more than 3 % of the frames of speech with its pauses.
+_TOUCHING_SLACK = 0.008  # And vary by this much while they do: the landmarker's noise.
+_RESTING_SHARE = 0.15
+_OPEN_EYE = 0.7  # Of the usual opening: less is a blink or its flank.
+_CLOSED_EYE = 0.35  # Of the usual opening: what the landmarker reports of a closed eye when no blink was seen.
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """The constants of one face, in eye distances.
+
+    Attributes:
+        neutral: (N, 3) landmarks of the resting face with the lips just touching, placed like the default head's.
+        lid_scale: By how much the default head's lids must move more than this person's to close (right, left eye).
+        closed_eye: Lid opening at which the eyes are shut, of the usual one (right, left eye).
+    """
+
+    neutral: np.ndarray
+    lid_scale: tuple[float, float]
+    closed_eye: tuple[float, float]
+
+
+def estimate_person(seen: Sequence[np.ndarray], resting: Sequence[np.ndarray], model: FaceModel) -> Person:
+    """From all clips of one person.
+
+    Args:
+        seen: Per clip (T, N, 3) pixels in the head's axes, NaN in frames without a face.
+        resting: Per clip (T,) bool, frames where the face is believed to be at rest (silence, say); may be all False.
+        model: The default head.
+    """
+    frames, rest = np.concatenate(seen), np.concatenate(resting)
+    known = np.isfinite(frames).all((1, 2))
+    if not known.any():
+        raise TalkerError("no face was found in any frame")
+    frames, rest = frames[known], rest[known]
+    every = -(-len(frames) // _MOST_FRAMES)
+    frames, rest = frames[::every], rest[::every]
+    neutral = model.neutral
+    for _ in range(_ROUNDS):
+        pose = solve_pose(frames, neutral, model.rigid)
+        faces = neutral + pose.residual(frames, neutral, 1.0)
+        neutral = _placed_like(_resting_face(faces, rest, model), model)
+    lids = [_lids(faces, side, model) for side in ("Right", "Left")]
+    return Person(neutral, tuple(scale for scale, _ in lids), tuple(closed for _, closed in lids))
+
+
+def lip_gap(faces: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(T, N, 3) -> (T,) mean vertical gap of the inner lips over the three middle pairs."""
+    return (faces[:, model.at(82, 13, 312), 1] - faces[:, model.at(87, 14, 317), 1]).mean(1)
+
+
+def lips_touch(gap: np.ndarray) -> np.ndarray:
+    """(T,) lip gaps of one person -> (T,) bool, the lips are surely together."""
+    return gap <= np.percentile(gap, _TOUCHING_PERCENTILE) + _TOUCHING_SLACK
+
+
+def eye_opening(faces: np.ndarray, side: str, model: FaceModel) -> np.ndarray:
+    """(T, N, 3) -> (T,) mean vertical gap of the lids over three pairs."""
+    pairs = face.LID_PAIRS[side]
+    return np.mean([faces[:, model.at(a)[0], 1] - faces[:, model.at(b)[0], 1] for a, b in pairs], 0)
+
+
+def _resting_face(faces: np.ndarray, rest: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(T, N, 3) aligned faces -> (N, 3): each region as it is when that region rests."""
+    out = np.median(faces, 0)
+    gap = lip_gap(faces, model)
+    touching = lips_touch(gap)
+    corners = faces[:, model.at(*face.MOUTH_CORNERS)]
+    chin = faces[:, model.at(face.CHIN)[0], 1]
+    mouth = np.stack([corners[:, 0, 0] - corners[:, 1, 0], *corners[..., 1].T, chin], 1)
+    chosen = _most_usual(mouth, touching & rest, touching)
+    lower = model.at(*face.LIPS, *face.MOUTH_AREA, *face.JAW, *face.CHEEKS, *face.NOSE)
+    lower = lower[model.rigid[lower] == 0]
+    out[lower] = np.median(faces[chosen][:, lower], 0)
+    for pair in zip(face.INNER_LIPS_UPPER, face.INNER_LIPS_LOWER, strict=True):
+        a, b = model.at(*pair)
+        missing = np.median(faces[touching][:, a, 1] - faces[touching][:, b, 1]) - (out[a, 1] - out[b, 1])
+        out[[a, b], 1] += missing / 2, -missing / 2
+
+    openings = np.stack([eye_opening(faces, side, model) for side in ("Right", "Left")], 1)
+    awake = (openings > _OPEN_EYE * np.median(openings, 0)).all(1)
+    lids = model.at(*(k for part in (face.LIDS_UPPER, face.LIDS_LOWER) for side in part.values() for k in side))
+    irises = model.at(*face.IRIS.values())
+    chosen = _most_usual(np.concatenate([openings, 2 * faces[:, irises, :2].reshape(len(faces), -1)], 1), awake & rest, awake)
+    both = np.concatenate([lids, irises])
+    out[both] = np.median(faces[chosen][:, both], 0)
+
+    brows = model.at(*face.BROWS["Right"], *face.BROWS["Left"])
+    chosen = _most_usual(faces[:, brows, 1], awake & rest, awake)
+    out[brows] = np.median(faces[chosen][:, brows], 0)
+    return out
+
+
+def _most_usual(features: np.ndarray, preferred: np.ndarray, possible: np.ndarray) -> np.ndarray:
+    """Indices of the frames near the mode of (T, F) features: halve the set towards its median again and again."""
+    chosen = np.flatnonzero(preferred)
+    if len(chosen) < _FEWEST_FRAMES:
+        chosen = np.flatnonzero(possible)
+    enough = max(_FEWEST_FRAMES, round(_RESTING_SHARE * len(chosen)))
+    while len(chosen) > enough:
+        distance = np.abs(features[chosen] - np.median(features[chosen], 0)).sum(1)
+        keep = max(enough, len(chosen) * 2 // 3)
+        chosen = chosen[np.sort(np.argsort(distance, kind="stable")[:keep])]
+    return chosen
+
+
+def _placed_like(shape: np.ndarray, model: FaceModel) -> np.ndarray:
+    """The same face turned, moved and scaled so that its skull lies on the default head's, one eye distance wide."""
+    weights = model.rigid[:, None] / model.rigid.sum()
+    centre, target = (weights * shape).sum(0), (weights * model.neutral).sum(0)
+    u, _, vt = np.linalg.svd((weights * (model.neutral - target)).T @ (shape - centre))
+    turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
+    placed = (shape - centre) @ turn.T
+    right, left = model.at(33)[0], model.at(263)[0]
+    placed = placed / np.linalg.norm(placed[right] - placed[left]) + target
+    placed[:, 2] = _MEASURED_DEPTH * placed[:, 2] + (1 - _MEASURED_DEPTH) * model.neutral[:, 2]
+    return placed
+
+
+def _lids(faces: np.ndarray, side: str, model: FaceModel) -> tuple[float, float]:
+    """How much more the head's lids move than this person's in a blink; what a closed eye measures of an open one."""
+    opening = eye_opening(faces, side, model)
+    usual = float(np.median(opening))
+    closed = min(float(np.percentile(opening, 0.5)), _CLOSED_EYE * usual)
+    blink = model.basis[arkit.INDEX[f"eyeBlink{side}"]]
+    closing = -eye_opening(blink[None], side, model)[0]
+    return float(closing / (usual - closed)), closed / usual

@@ -1,0 +1,169 @@
+"""Landmarks in, face curves out: head pose, gaze, then all 46 other shapes of the whole clip in one bounded solve."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from talker.animation import FaceAnimation
+from talker.rigs import arkit
+from talker.rigs.head_mesh import HeadMesh
+from talker.tracking import face_model as face
+from talker.tracking.descent import descend
+from talker.tracking.face_model import FaceModel
+from talker.tracking.gaze import solve_gaze
+from talker.tracking.landmarks import LandmarkTrack
+from talker.tracking.person import Person, estimate_person
+from talker.tracking.pose import Pose, head_angles, solve_pose
+
+_BRIDGED_SECONDS = 0.2
+_ROUNDS = 3
+_SWEEPS = 80
+_TOLERANCE = 0.0005
+_DEPTH_TRUST = 0.5  # Of the landmarker's depth, where turning the head mixes it into what is seen.
+_OUTLIER = 0.06  # Eye distances: a landmark further from what any face can do no longer pulls harder.
+
+# What a full weight costs before any landmark has moved, per shape: a parsimonious face uses few and likely shapes.
+_SPARSITY = 6.0
+_RIDGE = 20.0
+_UNLIKELY = {  # times the ridge
+    "jawForward": 20.0,
+    **dict.fromkeys(("jawLeft", "jawRight", "mouthLeft", "mouthRight"), 10.0),
+    **dict.fromkeys(("mouthRollUpper", "mouthRollLower", "mouthShrugUpper", "mouthShrugLower"), 3.0),
+    **dict.fromkeys(("mouthPressLeft", "mouthPressRight", "mouthDimpleLeft", "mouthDimpleRight"), 2.0),
+}
+# Strength of the temporal term, of each shape's own diagonal, at 25 frames per second.
+_SMOOTHNESS = {"mouth": 0.02, "jaw": 0.0005, "eyes": 0.01, "brows": 0.5, "cheeks": 0.5, "nose": 0.5}
+_SYMMETRY = 0.3  # Pull of left and right together, of their diagonal.
+_EXCLUSIVE = (
+    ("jawLeft", "jawRight"),
+    ("mouthLeft", "mouthRight"),
+    *((f"mouthSmile{side}", f"mouthFrown{side}") for side in ("Left", "Right")),
+    *((f"browDown{side}", f"browOuterUp{side}") for side in ("Left", "Right")),
+    *((f"eyeBlink{side}", f"eyeWide{side}") for side in ("Left", "Right")),
+    ("mouthFunnel", "mouthPucker"),
+)
+_EXCLUSION = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What the tracker makes of one clip.
+
+    Attributes:
+        animation: The curves with sound.
+        confidence: (T,) in [0, 1].
+        valid: (T,) bool: seen, or bridged over at most 200 ms.
+    """
+
+    animation: FaceAnimation
+    confidence: np.ndarray
+    valid: np.ndarray
+
+
+def solve_person(
+    tracks: Sequence[LandmarkTrack], head: HeadMesh, resting: Sequence[np.ndarray] | None = None
+) -> list[Solution]:
+    """Solve all clips of one person; `resting` (T,) bool per clip marks frames where the face is at rest."""
+    tracks = [track.uniform() for track in tracks]
+    measured = set(map(int, tracks[0].index)).intersection(*(map(int, track.index) for track in tracks))
+    model = FaceModel.of(head, np.array(sorted(measured)))
+    seen = [track.points()[:, model.index].astype(np.float64) for track in tracks]
+    resting = resting or [np.zeros(track.frame_count, bool) for track in tracks]
+    person = estimate_person(seen, resting, model)
+    return [solve_track(track, points, person, model) for track, points in zip(tracks, seen, strict=True)]
+
+
+def solve_track(track: LandmarkTrack, seen: np.ndarray, person: Person, model: FaceModel) -> Solution:
+    """One clip of a known person; seen (T, N, 3) pixels in the head's axes, NaN where there was no face."""
+    known = np.isfinite(seen).all((1, 2))
+    filled, bridged = _bridge(seen, known, track)
+    link = np.where(track.cuts, 0.0, 1.0)
+    weights = np.zeros((len(seen), arkit.SHAPE_COUNT))
+    certainty = bridged.astype(np.float64)
+    gram, smoothness, sparsity = _priors(model, track.fps)
+    pose: Pose | None = None
+    free = np.array(face.SOLVED)
+    for round_number in range(_ROUNDS):
+        shape = person.neutral + _unscale(np.tensordot(weights, model.basis, 1), person, model)
+        pose = solve_pose(filled, shape, model.rigid, pose)
+        moved = pose.residual(filled, person.neutral, 1.0)
+        if round_number == 0:
+            angles = solve_gaze(moved, known & bridged, person, model)
+            weights[:, : arkit.SHAPE_COUNT] = arkit.looks_from_eye_angles(angles)[:, : arkit.SHAPE_COUNT]
+        error = pose.residual(filled, shape, _DEPTH_TRUST)
+        if round_number > 0:  # Before anything is explained, an open mouth is not an outlier.
+            error = _tamed(error)
+        moved = _scale(error + shape - person.neutral, person, model)
+        target = moved.reshape(len(moved), -1) @ model.projection
+        descend(weights, free, gram, target, certainty, link, smoothness, sparsity, _SWEEPS, _TOLERANCE)
+    error = pose.residual(filled, person.neutral + _unscale(np.tensordot(weights, model.basis, 1), person, model), 0.0)
+    curves = np.array(angles, np.float32)
+    curves[:, : arkit.SHAPE_COUNT] = np.clip(weights, 0, 1)
+    curves[:, arkit.HEAD] = head_angles(pose.rotation)
+    confidence = _confidence(error, pose, known, bridged)
+    animation = FaceAnimation(curves, track.fps, track.audio, {"source": track.name})
+    return Solution(animation, confidence, bridged & (confidence > 0))
+
+
+def _bridge(seen: np.ndarray, known: np.ndarray, track: LandmarkTrack) -> tuple[np.ndarray, np.ndarray]:
+    """Frames without a face filled in between their neighbours; and which frames are seen or in a short gap."""
+    frames = np.flatnonzero(known)
+    grid = np.arange(len(seen))
+    right = np.minimum(np.searchsorted(frames, grid), len(frames) - 1)
+    left = np.maximum(np.where(frames[right] > grid, right - 1, right), 0)
+    low, high = frames[left], frames[right]
+    share = np.clip((grid - low) / np.maximum(high - low, 1), 0, 1)
+    filled = seen[low] * (1 - share)[:, None, None] + seen[high] * share[:, None, None]
+    inside = (low <= grid) & (grid <= high)
+    shots = np.cumsum(track.cuts)
+    short = inside & (high - low - 1 <= _BRIDGED_SECONDS * track.fps + 1e-6) & (shots[low] == shots[high])
+    return filled, known | short
+
+
+def _priors(model: FaceModel, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normal matrix with all quadratic priors, temporal strength (52,), and sparsity (52,)."""
+    gram = model.gram.copy()
+    own = np.diag(model.gram).copy()
+    gram[np.diag_indices_from(gram)] += [_RIDGE * _UNLIKELY.get(name, 1.0) for name in arkit.SHAPES]
+    for i, name in enumerate(arkit.SHAPES):
+        j = arkit.INDEX[arkit.partner(name)]
+        if j > i:
+            pull = _SYMMETRY * (own[i] + own[j]) / 2
+            gram[[i, j], [i, j]] += pull
+            gram[[i, j], [j, i]] -= pull
+    for pair in _EXCLUSIVE:
+        i, j = (arkit.INDEX[name] for name in pair)
+        push = _EXCLUSION * np.sqrt(own[i] * own[j])
+        gram[[i, j], [j, i]] += push
+    part = [arkit.region(name) for name in arkit.SHAPES]
+    smoothness = own * np.array([_SMOOTHNESS.get(p, 0.0) for p in part]) * (fps / 25) ** 2
+    return gram, smoothness, np.full(len(own), _SPARSITY)
+
+
+def _tamed(error: np.ndarray) -> np.ndarray:
+    """(T, N, 3) residuals, the large ones shortened: Huber's cost by modified residuals, the normal matrix unchanged."""
+    length = np.linalg.norm(error, axis=-1, keepdims=True)
+    return error * np.minimum(1.0, _OUTLIER / np.maximum(length, 1e-9))
+
+
+def _scale(moved: np.ndarray, person: Person, model: FaceModel, inverse: bool = False) -> np.ndarray:
+    """This person's lid movements as the default head must make them to close its eyes just as much."""
+    out = moved.copy()
+    for scale, side in zip(person.lid_scale, ("Right", "Left"), strict=True):
+        lids = model.at(*face.LIDS_UPPER[side], *face.LIDS_LOWER[side])
+        out[:, lids, 1] *= 1 / scale if inverse else scale
+    return out
+
+
+def _unscale(moved: np.ndarray, person: Person, model: FaceModel) -> np.ndarray:
+    return _scale(moved, person, model, inverse=True)
+
+
+def _confidence(error: np.ndarray, pose: Pose, known: np.ndarray, bridged: np.ndarray) -> np.ndarray:
+    """(T,) from how well the face is explained, how far it is turned away and how large it is."""
+    misfit = np.sqrt((error[..., :2] ** 2).sum(-1).mean(1))
+    angles = head_angles(pose.rotation)
+    turned = np.abs(angles[:, :2]).max(1)
+    out = np.clip((0.06 - misfit) / 0.03, 0, 1) * np.clip((1.1 - turned) / 0.5, 0, 1) * np.clip(pose.scale / 30, 0, 1)
+    return np.where(bridged, np.where(known, out, 0.5 * out), 0.0).astype(np.float32)
