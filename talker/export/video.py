@@ -12,7 +12,7 @@ from talker.animation import FaceAnimation
 from talker.audio import Audio
 from talker.export.registry import ExportOptions
 from talker.render.film import Film
-from talker.rigs.user_mesh import load_head
+from talker.render.portrait import portrait_of
 
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _BLOCK = 1024  # Samples in an AAC frame.
@@ -21,7 +21,7 @@ _LONG_TAKE = 5.0  # Seconds above which a progress bar is worth its lines.
 
 def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
     """Draw and encode the take; frame i is shown at i / fps, and the sound lasts exactly as long as the picture."""
-    film = Film(animation, load_head(options.head), options.size, options.side_view, options.curve_strip)
+    film = Film(animation, portrait_of(options.head), options.size, options.side_view, options.curve_strip)
     frames = _with_progress(film.frames(), animation)
     encode(path, frames, film.width, film.height, animation.fps, _fitting_sound(animation))
 

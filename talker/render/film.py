@@ -12,7 +12,6 @@ from talker.animation import FaceAnimation
 from talker.errors import TalkerError
 from talker.render.curve_strip import CurveStrip
 from talker.render.portrait import Camera, Portrait
-from talker.rigs.head_mesh import HeadMesh
 
 SIDE_YAW = np.radians(70)
 """Where the second camera stands: 70 degrees to the subject's left, so that the profile looks to the left."""
@@ -28,7 +27,7 @@ class Film:
 
     Args:
         animation: The take.
-        head: The head that performs it.
+        portrait: The head that performs it.
         size: Height and width of each view in pixels; made even, as video wants it.
         side_view: Add the face from the side, to the right.
         curve_strip: Add the strongest curves, below.
@@ -37,7 +36,7 @@ class Film:
     def __init__(
         self,
         animation: FaceAnimation,
-        head: HeadMesh,
+        portrait: Portrait,
         size: int = 512,
         side_view: bool = False,
         curve_strip: bool = False,
@@ -47,8 +46,8 @@ class Film:
                 f"a picture of {size} pixels cannot be drawn; choose a size from {MIN_SIZE} to {MAX_SIZE}"
             )
         self._size = size + size % 2
-        self._animation, self._head = animation, head
-        self._portrait = Portrait(head)
+        self._animation, self._portrait = animation, portrait
+        head = portrait.head
         self._cameras = [Camera.for_head(head)] + [Camera.for_head(head, SIDE_YAW)] * side_view
         width = self._size * len(self._cameras)
         self._strip = CurveStrip(animation, width, self._size // 8 * 2) if curve_strip else None
@@ -58,7 +57,7 @@ class Film:
     def frame(self, index: int) -> np.ndarray:
         """(height, width, 3) uint8 picture of one frame."""
         curves = torch.tensor(self._animation.curves[index])
-        return self._draw(index, self._head.vertices(curves).numpy())
+        return self._draw(index, self._portrait.head.vertices(curves).numpy())
 
     def frames(self) -> Iterator[np.ndarray]:
         """All pictures in order, drawn ahead by one thread per core."""
@@ -78,7 +77,7 @@ class Film:
     def _posed(self) -> Iterator[tuple[int, np.ndarray]]:
         curves = self._animation.curves
         for start in range(0, len(curves), _BATCH):
-            vertices = self._head.vertices(torch.tensor(curves[start : start + _BATCH])).numpy()
+            vertices = self._portrait.head.vertices(torch.tensor(curves[start : start + _BATCH])).numpy()
             yield from enumerate(vertices, start)
 
     def _draw(self, index: int, vertices: np.ndarray) -> np.ndarray:

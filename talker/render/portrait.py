@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -69,9 +70,14 @@ class Camera:
 
 
 class Portrait:
-    """Everything about a head that does not change from frame to frame."""
+    """Everything about a head's looks that does not change from frame to frame.
+
+    Attributes:
+        head: The head it draws.
+    """
 
     def __init__(self, head: HeadMesh) -> None:
+        self.head = head
         self._mesh = RefinedMesh.of(head)
         material = _materials(head)[self._mesh.face_origin]
         lashes = material == raster.LASHES
@@ -111,6 +117,18 @@ class Portrait:
         own = screen[: len(vertices)]
         column, row = np.clip(own[:, :2].astype(int), 0, size - 1).T
         return own[:, 2] <= depth[row, column] + 0.001
+
+
+def portrait_of(path: Path | None) -> Portrait:
+    """The portrait of a user's head, or of the default one; kept for the next take that shows it."""
+    return _portrait_of(path, None if path is None or not path.is_file() else path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _portrait_of(path: Path | None, _changed: int | None) -> Portrait:
+    from talker.rigs.user_mesh import load_head
+
+    return Portrait(load_head(path))
 
 
 def _materials(head: HeadMesh) -> np.ndarray:

@@ -10,7 +10,7 @@ from talker.errors import TalkerError
 from talker.export.registry import ExportOptions
 from talker.files import atomic_output
 from talker.render.film import Film
-from talker.rigs.user_mesh import load_head
+from talker.render.portrait import portrait_of
 
 _SHEET_COLUMNS, _SHEET_ROWS = 4, 3
 _INK = (235, 238, 242)
@@ -18,7 +18,7 @@ _INK = (235, 238, 242)
 
 def write_still(animation: FaceAnimation, path: Path, seconds: float | None, options: ExportOptions) -> int:
     """Write a PNG of the face at a time, or of twelve evenly spread frames when there is none; returns how many."""
-    film = Film(animation, load_head(options.head), options.size, options.side_view, options.curve_strip)
+    film = Film(animation, portrait_of(options.head), options.size, options.side_view, options.curve_strip)
     if seconds is not None:
         if not 0 <= seconds <= animation.duration:
             raise TalkerError(f"there is no time {seconds:g} s in a take of {animation.duration:.3f} s")
