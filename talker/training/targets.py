@@ -2,7 +2,8 @@
 
 Landmarks measure lips better than MediaPipe's own blend-shape scores do (on one GRID speaker `mouthUpperUp`,
 `mouthFunnel` and `mouthRoll` hardly move), so the opening and the width of the mouth come from landmarks; the other
-channels are scores. What a speaker shows while silent is the shape of the face, not expression, and is subtracted.
+channels are scores. What a speaker shows while silent is the shape of the face, not expression, and is subtracted; so
+is what a clip shows from beginning to end.
 """
 
 from collections.abc import Sequence
@@ -92,7 +93,8 @@ def target_curves(clip: TrackedClip, speaker: Speaker) -> np.ndarray:
         curves[:, arkit.INDEX[name]] = np.clip(values, 0.0, 1.0)
 
     for name in _SCORE_CHANNELS:
-        put(name, (clip.scores[name] - speaker.scores[name]) / (1.0 - speaker.scores[name]))
+        rest = max(speaker.scores[name], _held(clip.scores[name]))
+        put(name, (clip.scores[name] - rest) / (1.0 - rest))
     curves[:] = (curves + curves[:, arkit.MIRROR[: arkit.SHAPE_COUNT]]) / 2  # One face's asymmetry is not speech.
 
     opening = (lip_gap(clip) - speaker.touching) / max(speaker.wide - speaker.touching, 1e-3)
@@ -102,16 +104,22 @@ def target_curves(clip: TrackedClip, speaker: Speaker) -> np.ndarray:
     put("mouthClose", jaw - aperture)
 
     # A narrow mouth is a funnel where it is open and a pucker where it is shut.
-    wider = mouth_width(clip) - speaker.width
-    narrow = np.clip(-wider / _FULL_PUCKER, 0.0, 1.0)
+    width = mouth_width(clip)
+    narrow = np.clip((speaker.width - width) / _FULL_PUCKER, 0.0, 1.0)
     funnel = np.clip(aperture / 0.15, 0.0, 1.0)
     put("mouthFunnel", narrow * funnel)
     put("mouthPucker", narrow * (1.0 - 0.5 * funnel))
     smile = curves[:, arkit.INDEX["mouthSmileLeft"]]
+    wider = width - max(speaker.width, _held(width))
     stretch = wider / _FULL_STRETCH - smile  # A smile widens the mouth as well.
     put("mouthStretchLeft", stretch)
     put("mouthStretchRight", stretch)
     return curves
+
+
+def _held(values: np.ndarray) -> float:
+    """What a clip shows throughout: that is mood, which the talker is not told about, rather than speech."""
+    return float(np.percentile(values, 10))
 
 
 def _distance(clip: TrackedClip, first: int, second: int) -> np.ndarray:
