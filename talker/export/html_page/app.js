@@ -6,7 +6,6 @@ const element = id => document.getElementById(id);
 
 class App {
   constructor({manifest, array}) {
-    this.manifest = manifest;
     this.takes = manifest.takes.map(take => new Take(take, array, manifest.quantisation));
     this.take = this.takes[0];
     this.channels = manifest.channels;
@@ -97,13 +96,11 @@ class App {
 
   #describe() {
     const {name, fps, frameCount, duration, sound, peaks, source} = this.take;
-    document.title = name;
     element('name').textContent = name;
     element('name').title = source;
     const facts = [clockText(duration, 2), `${frameCount} frames`, `${+fps.toFixed(3)} fps`];
     element('facts').textContent = [...facts, sound ? 'sound' : 'no sound'].join(' · ');
     element('mute').hidden = !sound;
-    this.timeline.take.peaksPerSecond = this.manifest.quantisation.peaksPerSecond;
   }
 
   #showState() {

@@ -43,6 +43,7 @@ class Take {
     Object.assign(this, description);  // name, source, fps, frameCount, duration, sound, emotion
     this.channelCount = quantisation.channelCount;
     this.peaks = description.peaks ? array(description.peaks) : null;
+    this.peaksPerSecond = quantisation.peaksPerSecond;
     this.curves = this.#unpackCurves(array(description.curves), quantisation);
   }
 

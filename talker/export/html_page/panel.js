@@ -43,8 +43,7 @@ class CurvePanel {
   }
 
   #build() {
-    const groups = Map.groupBy ? Map.groupBy(this.channels.keys(), i => this.channels[i].region) : groupBy(this.channels);
-    for (const [region, members] of groups) {
+    for (const [region, members] of channelsByRegion(this.channels)) {
       const title = document.createElement('li');
       title.className = 'group';
       title.textContent = region;
@@ -112,7 +111,7 @@ function spread(values) {
 }
 
 /** region -> channel numbers, in order of first appearance. */
-function groupBy(channels) {
+function channelsByRegion(channels) {
   const groups = new Map();
   channels.forEach(({region}, i) => groups.set(region, [...(groups.get(region) ?? []), i]));
   return groups;

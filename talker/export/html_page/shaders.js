@@ -167,7 +167,7 @@ void main() {
   float root = extra.x, turn = extra.y * 255.0;
   float upper = smoothstep(-0.05, 0.05, sin((extra.y - 0.5) * 6.2832));
   float far = clamp(fwidth(turn * 3.1) * 0.5 - 0.25, 0.0, 1.0);                     // Strands finer than a pixel blur.
-  float strand = mix(noise(vec2(turn * 3.1 + root * 3.0, root * 0.6)), 0.72, far), lengths = mix(noise(vec2(turn * 0.9, 40.0)), 0.5, far);
+  float strand = mix(noise(vec2(turn * 3.1 + root * 3.0, root * 0.6)), 0.62, far), lengths = mix(noise(vec2(turn * 0.9, 40.0)), 0.35, far);
   float reach = mix(0.42, 0.88, upper) * (0.7 + 0.4 * lengths), out_ = clamp(root / reach, 0.0, 1.0);
   float gap = mix(-0.25, 0.66, sqrt(out_));
   float cover = smoothstep(gap, gap + 0.35 + 0.25 * far, strand) * (1.0 - smoothstep(0.6, 1.0, out_)) * mix(0.5, 0.92, upper);

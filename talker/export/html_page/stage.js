@@ -4,7 +4,7 @@ const VIEWS = {front: 0, quarter: 0.62, side: 1.45};  // Radians around the head
 const FIELD_OF_VIEW = 22 * Math.PI / 180;  // A portrait lens.
 const MAX_PIXEL_RATIO = 2;
 const ATTRIBUTES = ['position', 'normal', 'rest', 'paintA', 'paintB'];
-const SLOW_PICTURE = 30, COARSEST = 0.4;  // Milliseconds; share of the full resolution.
+const SLOW_PICTURE = 30, COARSEST = 0.5;  // Milliseconds; share of the full resolution.
 const LIGHTS_FOLLOW = 0.5;  // Share of the camera's turn.
 
 class Stage {
@@ -47,7 +47,7 @@ class Stage {
       this.quality = 1;
       this.pace = 16;
     } else if (this.pace > SLOW_PICTURE && this.quality > COARSEST) {
-      this.quality *= 0.8;
+      this.quality = Math.max(0.8 * this.quality, COARSEST);
       this.pace = 16;
     }
   }
