@@ -55,6 +55,8 @@ def fuzz(arguments: argparse.Namespace) -> dict[str, Any]:
     check(chosen.read(arguments.sample, options))  # Imports what the reader needs before memory is measured.
     signal.signal(signal.SIGALRM, _too_slow)
     warnings.simplefilter("error")  # A warning on the screen is not the one clear line that was promised.
+    warnings.simplefilter("ignore", ResourceWarning)  # Helper processes live until the end.
+    reset_peak()
     baseline = peak_mb()
     report: dict[str, Any] = {"accepted": 0, "refused": 0, "peak_mb": 0.0, "slowest": 0.0, "failures": []}
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ from mutations import mutate
 from talker.animation import FaceAnimation
 from talker.audio import Audio
 from talker.errors import TalkerError
-from talker.export.registry import DEFAULT_OPTIONS, Format, available_formats, write_animation
+from talker.export.registry import DEFAULT_OPTIONS, ExportOptions, Format, available_formats, write_animation
 from talker.rigs import arkit
 
 HARNESS = Path(__file__).with_name("fuzz_readers.py")
@@ -30,17 +30,24 @@ def take() -> FaceAnimation:
     return FaceAnimation(curves, 60, sound, {"source": "made up", "emotion": emotion})
 
 
-def sample(format: Format, folder: Path) -> Path:
-    path = folder / f"sample{format.extension}"
+def rig_model(format: Format, request: pytest.FixtureRequest) -> Path | None:
+    """The model file that FLAME and SMPL-X formats need, its fit in the cache."""
+    if format.rig not in ("flame", "smplx"):
+        return None
+    request.getfixturevalue("monkeypatch").setenv("TALKER_CACHE", str(request.getfixturevalue("fits_kept")))
+    request.getfixturevalue(f"{format.rig}_fit")
+    return request.getfixturevalue(f"{format.rig}_file")
+
+
+def fuzz(format: Format, folder: Path, count: int, request: pytest.FixtureRequest) -> dict[str, Any]:
+    model = rig_model(format, request)
+    sample = folder / f"sample{format.extension}"
     try:
-        write_animation(take(), path, format.name)
+        write_animation(take(), sample, format.name, options=ExportOptions(rig_model=model))
     except TalkerError as error:
         pytest.skip(f"no sample of {format.name}: {error}")
-    return path
-
-
-def fuzz(format: Format, folder: Path, count: int) -> dict[str, Any]:
-    command = [sys.executable, str(HARNESS), format.name, str(sample(format, folder)), "--count", str(count)]
+    command = [sys.executable, str(HARNESS), format.name, str(sample), "--count", str(count)]
+    command += ["--rig-model", str(model)] if model else []
     done = subprocess.run(command, capture_output=True, text=True, timeout=60 + count)
     assert done.returncode == 0, f"the process died ({done.returncode}):\n{done.stderr[-3000:]}"
     report = json.loads(done.stdout)
@@ -49,8 +56,8 @@ def fuzz(format: Format, folder: Path, count: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("format", READABLE, ids=lambda format: format.name)
-def test_a_hundred_damaged_files(format: Format, tmp_path: Path) -> None:
-    report = fuzz(format, tmp_path, 100)
+def test_a_hundred_damaged_files(format: Format, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    report = fuzz(format, tmp_path, 100, request)
     assert report["failures"] == []
     assert report["accepted"] + report["refused"] == 100
     assert report["refused"] >= 20  # Else the mutations no longer hurt.
@@ -58,8 +65,8 @@ def test_a_hundred_damaged_files(format: Format, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", READABLE, ids=lambda format: format.name)
-def test_ten_thousand_damaged_files(format: Format, tmp_path: Path) -> None:
-    report = fuzz(format, tmp_path, 10_000)
+def test_ten_thousand_damaged_files(format: Format, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    report = fuzz(format, tmp_path, 10_000, request)
     assert report["failures"] == []
     assert report["accepted"] + report["refused"] == 10_000
 
