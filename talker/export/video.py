@@ -23,7 +23,7 @@ def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
     """Draw and encode the take; frame i is shown at i / fps, and the sound lasts exactly as long as the picture."""
     film = Film(animation, portrait_of(options.head), options.size, options.side_view, options.curve_strip)
     frames = _with_progress(film.frames(), animation)
-    encode(path, frames, film.width, film.height, animation.fps, _fitting_sound(animation))
+    encode(path, frames, film.width, film.height, animation.fps, fitting_sound(animation))
 
 
 def encode(
@@ -66,7 +66,7 @@ def _sound_packets(container: Any, sound: Audio) -> Iterator[float]:
     return blocks()
 
 
-def _fitting_sound(animation: FaceAnimation) -> Audio | None:
+def fitting_sound(animation: FaceAnimation) -> Audio | None:
     """The sound at a rate AAC knows, padded or cut to the length of the take."""
     if animation.audio is None:
         return None

@@ -101,7 +101,7 @@ class FaceModel:
         moved = head.landmarks(weights).double().numpy()
         unit = float(np.linalg.norm(rest[33] - rest[263]))
         pupils = rest[[IRIS["Left"], IRIS["Right"]]] - head.eye_centres.double().numpy()
-        index = np.array(sorted(set(map(int, measured)) & _USED))
+        index = np.array(sorted(set(map(int, measured)) & USED_LANDMARKS))
         basis = ((moved - rest) / unit)[:, index]
         projection, gram = _normal_equation(basis, index)
         return cls(
@@ -122,7 +122,7 @@ class FaceModel:
         return inside[self.index[inside] == landmarks]
 
 
-_USED = {
+USED_LANDMARKS = {
     *RIGID, *(landmark for landmarks in _PRECISION for landmark in landmarks), *EYE_CORNERS["Left"],
     *EYE_CORNERS["Right"], *IRIS.values(),
 }

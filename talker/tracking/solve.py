@@ -15,6 +15,7 @@ from talker.tracking.gaze import solve_gaze
 from talker.tracking.landmarks import LandmarkTrack
 from talker.tracking.person import Person, estimate_person
 from talker.tracking.pose import Pose, head_angles, solve_pose
+from talker.tracking.rest import silent_frames
 
 _BRIDGED_SECONDS = 0.2
 _ROUNDS = 3
@@ -64,12 +65,15 @@ class Solution:
 def solve_person(
     tracks: Sequence[LandmarkTrack], head: HeadMesh, resting: Sequence[np.ndarray] | None = None
 ) -> list[Solution]:
-    """Solve all clips of one person; `resting` (T,) bool per clip marks frames where the face is at rest."""
+    """Solve all clips of one person; `resting` (T,) bool per clip marks frames where the face is at rest.
+
+    When it is not given, silence is taken for rest.
+    """
     tracks = [track.uniform() for track in tracks]
     measured = set(map(int, tracks[0].index)).intersection(*(map(int, track.index) for track in tracks))
     model = FaceModel.of(head, np.array(sorted(measured)))
     seen = [track.points()[:, model.index].astype(np.float64) for track in tracks]
-    resting = resting or [np.zeros(track.frame_count, bool) for track in tracks]
+    resting = resting or [silent_frames(track.audio, track.fps, track.frame_count) for track in tracks]
     person = estimate_person(seen, resting, model)
     return [solve_track(track, points, person, model) for track, points in zip(tracks, seen, strict=True)]
 
