@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import EXTENSION, TAKES, run_inside
+from blenders import EXTENSION, TAKES, run_inside
 
 from talker.animation import FaceAnimation
 from talker.export.registry import ExportOptions, write_animation

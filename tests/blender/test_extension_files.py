@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 import torch
-from conftest import EXTENSION, TAKES
+from blenders import EXTENSION, TAKES
 
 from talker.animation import FaceAnimation
 from talker.audio import Audio, write_wav
