@@ -111,7 +111,10 @@ class Performance:
         """The face at some times. (S,) -> (S, 61)."""
         curves = np.zeros((len(times), arkit.CHANNEL_COUNT), np.float32)
         for track, columns in self.shapes:
-            values = track.sample(times)
+            with np.errstate(
+                over="ignore", invalid="ignore"
+            ):  # Absurd keys: cut to the range, or refused as no number.
+                values = track.sample(times)
             for name, places in columns.items():
                 curves[:, arkit.INDEX[name]] = np.clip(values[:, places].mean(axis=1), 0.0, 1.0)
         for part, (track, to_scene, rest) in self.joints.items():

@@ -9,7 +9,7 @@ import torch
 from talker.errors import TalkerError
 from talker.rigs import arkit
 from talker.rigs.head_mesh import PARTS, HeadMesh
-from talker.rigs.head_transfer import Placing, Template, place
+from talker.rigs.head_transfer import Placing, Template, carry, place
 from talker.rigs.shape_names import missing_shapes
 from talker.rigs.source_head import SourceHead
 
@@ -49,7 +49,7 @@ def _assembled(source: SourceHead, placing: Placing, template: Template) -> Head
         deltas[arkit.INDEX[shape]] = delta
     balls = np.concatenate([parts["left_eye"], parts["right_eye"]])
     deltas[:, balls] = 0  # The eye angles turn them; a file's own eyeLook shapes would turn them twice.
-    carried = placing.carry(source, parts["skin"], template)
+    carried = carry(placing, source, parts, eyes)
     follow = np.where(np.isnan(source.follow), carried.follow, source.follow)
     follow[balls] = 1
     return HeadMesh(
@@ -88,7 +88,9 @@ def _parts(source: SourceHead, placing: Placing) -> dict[str, np.ndarray]:
 
 def _ball_near(source: SourceHead, centre: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """Indices of the round component about a place, or none."""
-    for component in source.components():
+    piece = source.piece_of_vertex()
+    order = np.argsort(piece, kind="stable")
+    for component in np.split(order, np.flatnonzero(np.diff(piece[order])) + 1):
         points = source.vertices[component]
         if len(component) < 12 or not allowed[component].all() or np.linalg.norm(points.mean(axis=0) - centre) > 0.02:
             continue

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
 from talker.errors import TalkerError
@@ -21,8 +22,9 @@ _MAX_MISFIT = 0.35  # RMS distance of the shapes' places after placing, in units
 _REGION_REACH = 0.015  # Metres from our region to theirs.
 
 _OPEN = 0.6  # jawOpen while the skins are matched: closed lips coincide and could not be told apart.
-_STIFFNESS = (100.0, 30.0, 10.0, 3.0, 1.0)
-_PULLS = 3
+_STIFFNESS = (2000.0, 600.0, 200.0, 60.0, 20.0, 6.0)  # Against bending, from first to last.
+_PULLS = 3  # Per stiffness.
+_SMOOTHING = 1e-2  # Of the bending by the middles of shapes.
 _REACH = (0.025, 0.006)  # Metres within which a nearest point counts, from first to last.
 _SAME_SIDE = 0.5  # Cosine between normals of skins that may correspond.
 
@@ -35,8 +37,16 @@ class Template:
     vertices: np.ndarray
     skin: np.ndarray
     skin_faces: np.ndarray
-    places: dict[str, np.ndarray]
+    deltas: dict[str, np.ndarray]
     iris_share: float
+
+    def landmarks_on(self, vertices: np.ndarray) -> np.ndarray:
+        """(478, 3) the landmarks on (V, 3) vertices of this head."""
+        return self.head.landmarks_of(torch.from_numpy(vertices).to(self.head.neutral)).double().numpy()
+
+    def landmarks_of_part(self, name: str) -> np.ndarray:
+        """Numbers of the landmarks that lie on one part."""
+        return np.flatnonzero(torch.isin(self.head.landmark_faces, self.head.part_faces(name)).numpy())
 
     @classmethod
     @lru_cache(maxsize=1)
@@ -48,9 +58,7 @@ class Template:
         skin = head.parts["skin"].numpy()
         faces = head.faces[head.part_faces("skin")].numpy()
         ball = np.linalg.norm(vertices[head.parts["left_eye"].numpy()] - head.eye_centres[0].numpy(), axis=1)
-        return cls(
-            head, vertices, skin, faces, shape_places(vertices, deltas), head.iris_radius / float(np.median(ball))
-        )
+        return cls(head, vertices, skin, faces, deltas, head.iris_radius / float(np.median(ball)))
 
 
 @dataclass(frozen=True)
@@ -98,33 +106,45 @@ class Placing:
         """(2, 3) where our eye centres lie."""
         return self.put(self.template.head.eye_centres.double().numpy())
 
-    def carry(self, source: SourceHead, skin: np.ndarray, template: Template) -> Carried:
-        """Neck, regions and landmarks on the other head (in metres), whose skin vertices are `skin`."""
-        ours, opened = self.put(template.vertices), _opened(template.vertices, template.head.deltas.numpy(), self)
-        on_skin = np.zeros(len(source.vertices), bool)
-        on_skin[skin] = True
-        face_numbers = np.flatnonzero(on_skin[source.faces].all(axis=1))
-        theirs_open = source.vertices + _OPEN * source.deltas.get("jawOpen", 0)
-        surface = Surface(theirs_open, source.faces[face_numbers])
-        stretched = _stretched(opened, template, surface)
 
-        landmarks = template.head.landmarks_of(_tensor(stretched, template.head)).double().numpy()
-        found, _ = surface.nearest(landmarks)
-        _, nearest = cKDTree(ours).query(source.vertices)
-        follow = template.head.head_weight.double().numpy()[nearest]
-        away, nearest = cKDTree(stretched[template.skin]).query(theirs_open[skin])
-        regions = {
-            name: skin[np.isin(template.skin[nearest], indices.numpy()) & (away < _REGION_REACH)]
-            for name, indices in template.head.regions.items()
-        }
-        return Carried(follow, regions, face_numbers[found.faces], found.weights)
+def carry(placing: Placing, source: SourceHead, parts: dict[str, np.ndarray], eyes: np.ndarray) -> Carried:
+    """Neck, regions and landmarks on the other head (in metres), whose parts and eye centres are known."""
+    template, skin = placing.template, parts["skin"]
+    opened = _opened(source.vertices, source.deltas)
+    face_numbers = _main_piece(source, skin)
+    surface = Surface(opened, source.faces[face_numbers])
+    centres = shape_centres(source.vertices, surface.triangles, source.deltas)
+    stretched = _stretched(
+        placing.put(_opened(template.vertices, template.deltas)),
+        template,
+        surface,
+        {shape: centre @ opened for shape, centre in centres.items()},
+    )
+    found, _ = surface.nearest(template.landmarks_on(stretched))
+    landmark_faces, landmark_weights = face_numbers[found.faces], found.weights
+    for side, name in enumerate(("left_eye", "right_eye")):
+        iris, ball = template.landmarks_of_part(name), _faces_of(source, parts[name])
+        if len(ball):
+            away = placing.put(template.landmarks_on(template.vertices)[iris]) - placing.eyes()[side]
+            found, _ = Surface(source.vertices, source.faces[ball]).nearest(eyes[side] + away)
+            landmark_faces[iris], landmark_weights[iris] = ball[found.faces], found.weights
+    _, nearest = cKDTree(placing.put(template.vertices)).query(source.vertices)
+    away, nearest_skin = cKDTree(stretched[template.skin]).query(opened[skin])
+    regions = {
+        name: skin[np.isin(template.skin[nearest_skin], indices.numpy()) & (away < _REGION_REACH)]
+        for name, indices in template.head.regions.items()
+    }
+    follow = template.head.head_weight.double().numpy()[nearest]
+    return Carried(follow, regions, landmark_faces, landmark_weights)
 
 
 def place(path: Path, source: SourceHead, template: Template) -> Placing:
     """Lay the default head on the other by the places the same shapes move; refuse what is no upright, frontal head."""
-    places = shape_places(source.vertices, source.deltas)
-    shared = [shape for shape in template.places if shape in places]
-    ours, theirs = (np.stack([which[shape] for shape in shared]) for which in (template.places, places))
+    our_centres = shape_centres(template.vertices, template.head.faces.numpy(), template.deltas)
+    their_centres = shape_centres(source.vertices, source.faces, source.deltas)
+    shared = [shape for shape in our_centres if shape in their_centres]
+    ours = np.stack([our_centres[shape] @ template.vertices for shape in shared])
+    theirs = np.stack([their_centres[shape] @ source.vertices for shape in shared])
     scale, rotation, shift = similarity(ours, theirs, np.ones(len(shared)))
     spread = np.sqrt(((theirs - theirs.mean(axis=0)) ** 2).sum(axis=1).mean())
     misfit = np.sqrt(((scale * ours @ rotation.T + shift - theirs) ** 2).sum(axis=1).mean())
@@ -142,14 +162,21 @@ def place(path: Path, source: SourceHead, template: Template) -> Placing:
     return Placing(unit, scale * unit, rotation, shift * unit, template)
 
 
-def shape_places(vertices: np.ndarray, deltas: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The place each shape moves: the mean of the vertices weighted by their squared motion. (3,) each."""
-    places = {}
+def shape_centres(vertices: np.ndarray, faces: np.ndarray, deltas: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """For each shape that moves these faces the middle of what it moves, as (V,) shares of the vertices.
+
+    Vertices count by their squared motion and by the area they stand for, so that it does not matter how finely a
+    mesh is divided.
+    """
+    corners = vertices[faces]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    area = np.bincount(faces.ravel(), np.repeat(areas, 3), len(vertices))
+    centres = {}
     for shape, delta in deltas.items():
-        motion = (delta.astype(float) ** 2).sum(axis=1)
-        if motion.sum() > 0:
-            places[shape] = motion @ vertices / motion.sum()
-    return places
+        share = area * (delta.astype(float) ** 2).sum(axis=1)
+        if share.sum() > 0:
+            centres[shape] = share / share.sum()
+    return centres
 
 
 def _unit(metres: float) -> float:
@@ -163,27 +190,44 @@ def _axis(direction: np.ndarray) -> str:
     return f"{'+' if direction[axis] > 0 else '-'}{'xyz'[axis]}"
 
 
-def _opened(vertices: np.ndarray, deltas: np.ndarray, placing: Placing) -> np.ndarray:
-    return placing.put(vertices + _OPEN * deltas[arkit.INDEX["jawOpen"]])
+def _opened(vertices: np.ndarray, deltas: dict[str, np.ndarray]) -> np.ndarray:
+    return vertices + _OPEN * deltas["jawOpen"] if "jawOpen" in deltas else vertices
 
 
-def _stretched(placed: np.ndarray, template: Template, surface: Surface) -> np.ndarray:
-    """(V, 3) our head with its skin pulled onto the surface."""
+def _stretched(placed: np.ndarray, template: Template, surface: Surface, centres: dict[str, np.ndarray]) -> np.ndarray:
+    """(V, 3) our head with its skin pulled onto the surface, and the middle of each shape to where theirs has it."""
     used, faces = np.unique(template.skin_faces, return_inverse=True)
     faces = faces.reshape(-1, 3)
-    skin = StretchySkin(placed[used], faces)
-    vertices = placed[used]
+    ours = shape_centres(template.vertices, template.skin_faces, template.deltas)
+    shared = [shape for shape in ours if shape in centres]
+    start = np.stack([ours[shape] @ placed for shape in shared])
+    bend = RBFInterpolator(start, np.stack([centres[shape] for shape in shared]) - start, smoothing=_SMOOTHING)
+    vertices = placed[used] + bend(placed[used])
+    skin = StretchySkin(vertices, faces)
     schedule = [stiffness for stiffness in _STIFFNESS for _ in range(_PULLS)]
     for turn, stiffness in enumerate(schedule):
         reach = _REACH[0] * (_REACH[1] / _REACH[0]) ** (turn / (len(schedule) - 1))
         found, targets = surface.nearest(vertices)
         near = np.linalg.norm(targets - vertices, axis=1) < reach
         alike = (vertex_normals(vertices, faces) * surface.normals[found.faces]).sum(axis=1) > _SAME_SIDE
-        vertices = skin.pulled(targets, (near & alike & ~surface.on_border(found)).astype(float), stiffness)
+        trust = (near & alike & ~surface.on_border(found)).astype(float)
+        vertices = skin.pulled(targets, trust, stiffness, None)
     out = placed.copy()
     out[used] = vertices
     return out
 
 
-def _tensor(values: np.ndarray, head: HeadMesh) -> torch.Tensor:
-    return torch.from_numpy(values).to(head.neutral)
+def _faces_of(source: SourceHead, vertices: np.ndarray) -> np.ndarray:
+    """Numbers of the faces that have all their corners among some vertices."""
+    member = np.zeros(len(source.vertices), bool)
+    member[vertices] = True
+    return np.flatnonzero(member[source.faces].all(axis=1))
+
+
+def _main_piece(source: SourceHead, skin: np.ndarray) -> np.ndarray:
+    """Numbers of the faces of the largest connected piece of skin: teeth or hair that nobody named are left out."""
+    faces = _faces_of(source, skin)
+    corners = source.vertices[source.faces[faces]]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    piece = source.piece_of_vertex()[source.faces[faces, 0]]
+    return faces[piece == np.bincount(piece, areas).argmax()]

@@ -55,14 +55,14 @@ def _lines(path: Path) -> list[str]:
 
 def _vertices(path: Path, lines: list[str]) -> np.ndarray:
     """(V, 3), in the order of the file: readers that split or sort vertices would tear the shapes apart."""
-    rows = [line.split()[1:4] for line in lines if line.startswith(("v ", "v\t"))]
+    rows = [line[2:] for line in lines if line.startswith(("v ", "v\t"))]
     if not 3 <= len(rows) <= MAX_VERTICES:
         raise TalkerError(f"{path} has {len(rows)} vertices; talker reads heads of 3 to {MAX_VERTICES}")
     try:
-        vertices = np.array(rows, float)
+        vertices = np.array(" ".join(rows).split(), float).reshape(len(rows), -1)[:, :3]  # Colours may follow.
     except ValueError:
-        vertices = np.empty(0)
-    if vertices.shape != (len(rows), 3) or not (np.abs(vertices) < 1e30).all():  # Also refuses NaN.
+        vertices = np.empty((0, 0))
+    if vertices.shape[1] != 3 or not (np.abs(vertices) < 1e30).all():  # Also refuses NaN.
         raise TalkerError(f"{path}: its vertices are not three numbers each; export it again")
     return vertices
 

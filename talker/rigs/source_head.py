@@ -51,16 +51,14 @@ class SourceHead:
         used, faces = np.unique(self.faces[inside], return_inverse=True)
         return self._renumbered(used, faces.reshape(-1, 3))
 
-    def components(self) -> list[np.ndarray]:
-        """The vertex indices of each connected piece."""
+    def piece_of_vertex(self) -> np.ndarray:
+        """(V,) number of the connected piece each vertex belongs to."""
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import connected_components
 
         ends = (self.faces[:, [0, 1]].ravel(), self.faces[:, [1, 2]].ravel())
         links = coo_matrix((np.ones(len(ends[0]), bool), ends), shape=(len(self.vertices),) * 2)
-        _, label = connected_components(links, directed=False)
-        order = np.argsort(label, kind="stable")
-        return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+        return connected_components(links, directed=False)[1]
 
     def _renumbered(self, kept: np.ndarray, faces: np.ndarray) -> "SourceHead":
         apart = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])

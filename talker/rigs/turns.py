@@ -28,13 +28,16 @@ def quaternions(angles: np.ndarray) -> np.ndarray:
 
 
 def continuous(quaternions: np.ndarray) -> np.ndarray:
-    """The same rotations, each quaternion in the hemisphere of the one before. (T, 4) -> (T, 4)."""
+    """The same rotations as unit quaternions, each in the hemisphere of the one before. (T, 4) -> (T, 4) float64."""
+    quaternions = np.asarray(quaternions, float)
+    quaternions = quaternions / np.maximum(np.linalg.norm(quaternions, axis=1, keepdims=True), 1e-30)
     turned_away = np.einsum("tc,tc->t", quaternions[1:], quaternions[:-1]) < 0
-    return quaternions * np.cumprod(np.r_[1, np.where(turned_away, -1, 1)])[:, None].astype(quaternions.dtype)
+    return quaternions * np.cumprod(np.r_[1, np.where(turned_away, -1, 1)])[:, None]
 
 
 def matrices(quaternions: np.ndarray) -> np.ndarray:
     """Rotation matrices of quaternions of any length; of a zero quaternion, the identity. (..., 4) -> (..., 3, 3)."""
+    quaternions = np.asarray(quaternions, float)
     length = np.linalg.norm(quaternions, axis=-1, keepdims=True)
     identity = np.array([0.0, 0.0, 0.0, 1.0])
     x, y, z, w = np.moveaxis(np.where(length > 1e-12, quaternions / np.maximum(length, 1e-12), identity), -1, 0)
