@@ -1,7 +1,7 @@
 """`FaceAnimation`: the one type that everything in talker produces or consumes."""
 
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -253,7 +253,8 @@ def _check_emotion(keys: Any) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # The comparison refuses infinities, NaN and integers that no float can hold.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _lerp(values: np.ndarray, position: np.ndarray) -> np.ndarray:
