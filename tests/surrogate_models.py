@@ -153,7 +153,9 @@ class _Bend:
         return 0.96 * bent + [0, 0.01, 0.03]
 
 
-def _resampled(head: HeadMesh, count: int, rng: np.random.Generator) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
+def _resampled(
+    head: HeadMesh, count: int, rng: np.random.Generator
+) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
     """Another triangulation of skin and eyeballs: (V, old V) mixtures, (F, 3) faces, (V,) part names."""
     keep = torch.cat([head.part_faces("skin"), head.part_faces("left_eye", "right_eye")]).numpy()
     faces = head.faces.numpy()[keep]
@@ -266,12 +268,12 @@ def _with_body(made: Surrogate, rng: np.random.Generator) -> Surrogate:
     arrays = dict(made.arrays)
     arrays["v_template"] = np.concatenate([arrays["v_template"], body])
     arrays["f"] = np.concatenate([arrays["f"], np.stack([first, first + 1, first + 2], 1).astype(np.uint32)])
-    arrays["shapedirs"] = np.concatenate(
-        [arrays["shapedirs"], np.zeros((extra, 3, IDENTITIES + EXPRESSIONS))]
-    ).astype(np.float32)
-    arrays["posedirs"] = np.concatenate(
-        [arrays["posedirs"], np.zeros((extra, *arrays["posedirs"].shape[1:]))]
-    ).astype(np.float32)
+    arrays["shapedirs"] = np.concatenate([arrays["shapedirs"], np.zeros((extra, 3, IDENTITIES + EXPRESSIONS))]).astype(
+        np.float32
+    )
+    arrays["posedirs"] = np.concatenate([arrays["posedirs"], np.zeros((extra, *arrays["posedirs"].shape[1:]))]).astype(
+        np.float32
+    )
     arrays["J_regressor"] = np.pad(arrays["J_regressor"], ((0, 0), (0, extra)))
     arrays["weights"] = np.concatenate([arrays["weights"], np.eye(55)[rng.integers(0, 12, extra)]])
     resample = sparse.vstack([made.resample, sparse.csr_matrix((extra, made.resample.shape[1]))]).tocsr()

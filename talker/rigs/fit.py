@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 # What the joint can do of each jaw shape. It cannot slide forward: turned instead, it would shut the mouth.
-_JAW_AXES = {"jawOpen": [0], "jawLeft": [1, 2], "jawRight": [1, 2]}
+_JAW_AXES = {"jawOpen": [0], "jawLeft": [1], "jawRight": [1]}
 _JAW_STEPS = 6
+
+_recent: dict[tuple[object, ...], RigFit] = {}
+"""The fit used last, so that a batch of files reads and measures the model once."""
 
 KINDS: dict[str, ModelKind] = {"flame": FLAME, "smplx": SMPLX}
 
@@ -46,10 +49,25 @@ def cache_dir() -> Path:
 
 def fit_for(path: Path, kind: ModelKind, progress: Progress = lambda *_: None) -> RigFit:
     """The fit of a model file: the one kept from before, or a new one that is kept. `path` may be a saved fit, too."""
+    read_bytes(path, count=1)  # Names the file and the reason when it cannot be read at all.
+    status = path.stat()
+    key = (path.resolve(), status.st_mtime_ns, status.st_size, kind.name, cache_dir())
+    if key not in _recent:
+        _recent.clear()
+        _recent[key] = _found_fit(path, kind, progress)
+    return _recent[key]
+
+
+def _found_fit(path: Path, kind: ModelKind, progress: Progress) -> RigFit:
     if _is_fit(path):
         return _of_kind(path, RigFit.load(path), kind)
     kept = kept_path(path, kind)
-    return RigFit.load(kept) if kept.is_file() else fit_file(path, kind, progress=progress)
+    if kept.is_file():
+        try:
+            return RigFit.load(kept)
+        except TalkerError:
+            kept.unlink()  # Damaged: it can be made again.
+    return fit_file(path, kind, progress=progress)
 
 
 def fit_file(

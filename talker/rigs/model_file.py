@@ -7,9 +7,9 @@ rebuilt from such records. A class that no body model needs is an error that nam
 
 import io
 import pickle
-import pickletools
+import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ _SPARSE_KINDS = {"csc_matrix": "csc", "csc_array": "csc", "csr_matrix": "csr", "
 _PLAIN_KINDS = {
     **{("copy_reg", "_reconstructor"): "rebuilt", ("copyreg", "_reconstructor"): "rebuilt"},
     ("_codecs", "encode"): "encoded",
+    **{("builtins", "bytes"): "encoded", ("__builtin__", "bytes"): "encoded"},
     ("collections", "OrderedDict"): _OTHER,
     **{
         (module, name): _OTHER
@@ -38,9 +39,8 @@ _PLAIN_KINDS = {
 
 _PICKLE_ERRORS = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, ImportError),
-    *(MemoryError, OverflowError, RecursionError, NotImplementedError),
+    *(MemoryError, OverflowError, RecursionError, NotImplementedError, AssertionError, struct.error),
 )
-_MEMO_OPCODES = ("PUT", "BINPUT", "LONG_BINPUT")
 _MAX_DENSE_ENTRIES = 20_000_000  # Of one sparse matrix made dense; SMPL-X's joint regressor has 0.6 million.
 
 
@@ -87,8 +87,20 @@ class _Inert:
         return self.kind
 
 
-class _InertUnpickler(pickle.Unpickler):
-    """Looks up no class: allowed names give fresh subclasses of `_Inert`, others an error."""
+def _load_byte_array(unpickler: Any) -> None:
+    """What the file holds of a byte array; Python's own would first clear as much memory as the file claims."""
+    (length,) = struct.unpack("<Q", unpickler.read(8))
+    unpickler.append(unpickler.read(length))
+
+
+class _InertUnpickler(pickle._Unpickler):
+    """Looks up no class: allowed names give fresh subclasses of `_Inert`, others an error.
+
+    This is Python's own unpickler in Python: the one in C allocates a table as large as any object number it meets,
+    so that five bytes of a damaged file can fill the memory.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: _load_byte_array}
 
     def __init__(self, path: Path, data: bytes) -> None:
         # Python 2 wrote array bytes as text; latin1 maps each character back to its byte.
@@ -117,7 +129,6 @@ def _kind_of(module: str, name: str) -> str | None:
 
 def _arrays_of_pickle(path: Path, data: bytes, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
-        _refuse_huge_memo(data)
         content = _InertUnpickler(path, data).load()
     except TalkerError:
         raise
@@ -135,13 +146,6 @@ def _arrays_of_pickle(path: Path, data: bytes, names: tuple[str, ...]) -> dict[s
             except (*_PICKLE_ERRORS, RecursionError) as error:
                 raise TalkerError(f"{path}: the array '{name}' is damaged ({_first_line(error)})") from error
     return arrays
-
-
-def _refuse_huge_memo(data: bytes) -> None:
-    """A few bytes can make the unpickler allocate a table of 2**32 entries; no real index exceeds its position."""
-    for opcode, argument, position in pickletools.genops(data):
-        if opcode.name in _MEMO_OPCODES and not 0 <= int(argument or 0) <= (position or 0) + 1:
-            raise ValueError(f"object {argument} is numbered beyond the file's size")
 
 
 def _array_of(value: Any) -> np.ndarray:
@@ -164,7 +168,7 @@ def _from_bytes(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if order not in ("C", "F"):
         raise ValueError(f"unknown memory order {order!r}")
     if isinstance(content, _Inert) and content.kind == "encoded":
-        content = content.arguments[0]
+        content = content.arguments[0] if content.arguments else b""
     if isinstance(content, str):
         content = content.encode("latin1")
     # A mismatch between the claimed shape and the bytes present is refused by reshape.

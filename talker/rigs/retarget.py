@@ -1,12 +1,13 @@
 """`RigFit`: ARKit curves to the expression and jaw of a FLAME or SMPL-X model and back, an hour in seconds."""
 
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from talker.errors import TalkerError
@@ -162,16 +163,16 @@ class RigFit:
         return cls(points=points, **plain)
 
 
-def landmark_metric() -> np.ndarray:
+@lru_cache(maxsize=1)
+def landmark_metric() -> sparse.csr_matrix:
     """(3 N, 3 N) the cost of landmark errors: lips count more than the rest, and the gap between them most."""
     per_point = np.full(SKIN_LANDMARKS, _FACE_SLACK**-2)
     per_point[list(LIPS)] = _LIP_SLACK**-2
-    metric = np.diag(per_point)
-    for upper, lower in zip(INNER_UPPER, INNER_LOWER, strict=True):
-        gap = np.zeros(SKIN_LANDMARKS)
-        gap[upper], gap[lower] = 1 / _GAP_SLACK, -1 / _GAP_SLACK
-        metric += np.outer(gap, gap)
-    return np.kron(metric, np.eye(3))
+    gaps = sparse.lil_matrix((len(INNER_UPPER), SKIN_LANDMARKS))
+    for row, (upper, lower) in enumerate(zip(INNER_UPPER, INNER_LOWER, strict=True)):
+        gaps[row, upper], gaps[row, lower] = 1 / _GAP_SLACK, -1 / _GAP_SLACK
+    gaps = gaps.tocsr()
+    return sparse.kron(sparse.diags(per_point) + gaps.T @ gaps, np.eye(3), format="csr")
 
 
 def bounded_solution(system: np.ndarray, right: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
