@@ -167,7 +167,7 @@ def test_the_same_take_gives_the_same_bytes(rig: str, options: ExportOptions, tm
 
 
 def test_a_file_of_beat2(fit_files: dict[str, Path], tmp_path: Path) -> None:
-    """Its own keys alone, float64, a body that moves, and so much before them that only the archive's end names them."""
+    """Its own keys alone, float64, a body that moves, and and so much of it that only the end names them all."""
     options = ExportOptions(rig_model=fit_files["smplx"])
     ours = arrays_of(written("smplx", tmp_path, options))
     poses = ours["poses"].astype(np.float64)
