@@ -148,7 +148,7 @@ def _animation(
     fit = _fit(kind, options)
     if "basis" in arrays and str(arrays["basis"]) != fit.basis:
         raise TalkerError(
-            f"{path}: was made for another {kind.title} model (basis {str(arrays['basis'])[:40]}, "
+            f"{path}: was made for another {kind.title} model (basis {' '.join(str(arrays['basis']).split()):.40}, "
             f"not {fit.basis}); give that one with --rig-model"
         )
     curves = np.zeros((len(pose), arkit.CHANNEL_COUNT), np.float32)
