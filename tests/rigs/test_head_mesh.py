@@ -207,6 +207,23 @@ def test_landmarks_know_left_from_right(head: HeadMesh) -> None:
         assert ((edge - head.iris_radius).abs() * MM < 0.3).all()
 
 
+def test_landmarks_are_symmetric(head: HeadMesh) -> None:
+    points = head.landmarks_of(head.neutral) * MM
+    flip = torch.tensor([-1.0, 1.0, 1.0])
+    for right, left in (
+        (33, 263),
+        (61, 291),
+        (82, 312),
+        (87, 317),
+        (105, 334),
+        (50, 280),
+        (13, 13),
+        (14, 14),
+        (152, 152),
+    ):
+        assert (points[right] - flip * points[left]).abs().max() < 0.01
+
+
 def test_regions_lie_where_their_names_say(head: HeadMesh) -> None:
     points = head.landmarks_of(head.neutral)
     centre = {name: head.neutral[indices].mean(0) for name, indices in head.regions.items()}
