@@ -1,0 +1,143 @@
+"""The sets that talker's own weights come from, each in a folder of its name: tracked already, or sound alone."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from talker.datasets.named_video import grid_sentence, named_like_ravdess
+from talker.datasets.source import (
+    SOUND_EXTENSIONS,
+    ClipSource,
+    Licence,
+    Motion,
+    TrackPlace,
+    existing_folder,
+    files_in,
+    sound_beside,
+)
+from talker.errors import TalkerError
+from talker.files import read_arrays, read_text
+
+_JAVANESE_EMOTIONS = ("neutral", "sad", "happy", "surprised", "fear", "angry")
+_EMODB_EMOTIONS = {"W": "angry", "E": "disgusted", "A": "fear", "F": "happy", "T": "sad", "N": "neutral"}  # L: boredom
+
+
+def read_talker_sets(root: Path) -> Iterator[ClipSource]:
+    """Every known set below `root`, or `root` itself when it is one."""
+    existing_folder(root)
+    folders = [root] if root.name in READERS else [root / name for name in READERS if (root / name).is_dir()]
+    if not folders:
+        raise TalkerError(f"{root} holds none of the folders {', '.join(READERS)}")
+    for folder in folders:
+        yield from READERS[folder.name](folder)
+
+
+def _grid(folder: Path) -> Iterator[ClipSource]:
+    for index, name in enumerate(_tracked(folder)):
+        yield ClipSource(
+            **_measured(folder, index, name),
+            speaker="s1",
+            licence=Licence("CC BY 4.0", may_ship=True),
+            emotion="neutral",
+            transcript=grid_sentence(name),
+        )
+
+
+def _javanese(folder: Path) -> Iterator[ClipSource]:
+    """Ids are `aa-bb-cc_nn`: actor, sentence, emotion, take. The terms of the pictures were never stated."""
+    for index, name in sorted(enumerate(_tracked(folder)), key=lambda entry: entry[1]):
+        yield ClipSource(
+            **_measured(folder, index, name),
+            speaker=name[:2],
+            licence=Licence("sound MIT, picture not stated", may_ship=True),
+            emotion=_JAVANESE_EMOTIONS[int(name[6:8]) - 1],
+        )
+
+
+def _strangers(folder: Path) -> Iterator[ClipSource]:
+    """Ids are `<video>.<part>`; by how much the pictures are late is known."""
+    path = folder / "mouth_after_audio_ms.json"
+    late = json.loads(read_text(path)) if path.is_file() else {}
+    for index, name in sorted(enumerate(_tracked(folder)), key=lambda entry: entry[1]):
+        yield ClipSource(
+            **_measured(folder, index, name),
+            speaker=name.rpartition(".")[0],
+            licence=Licence("CC BY-NC 4.0"),
+            mouth_after_audio=late[name] / 1000 if name in late else None,
+        )
+
+
+def _facegood(folder: Path) -> Iterator[ClipSource]:
+    for motion in files_in(folder, (".npy",)):
+        sound = sound_beside(motion)
+        if sound is not None:
+            licence = Licence("MIT", may_ship=True)
+            yield ClipSource(
+                motion.stem, "facegood", "facegood", licence, motion=Motion(motion, "facegood-npy"), audio=sound
+            )
+
+
+def _javanese_audio(folder: Path) -> Iterator[ClipSource]:
+    for sound in files_in(folder, SOUND_EXTENSIONS):
+        yield ClipSource(
+            sound.stem,
+            folder.name,
+            sound.stem[:2],
+            Licence("MIT", may_ship=True),
+            audio=sound,
+            emotion=_JAVANESE_EMOTIONS[int(sound.stem[6:8]) - 1],
+        )
+
+
+def _ravdess(folder: Path) -> Iterator[ClipSource]:
+    for sound in sorted(files_in(folder, SOUND_EXTENSIONS), key=lambda path: (path.stem[-2:], path.stem)):
+        yield named_like_ravdess(sound.stem, audio=sound)
+
+
+def _emodb(folder: Path) -> Iterator[ClipSource]:
+    for sound in files_in(folder, SOUND_EXTENSIONS):
+        yield ClipSource(
+            sound.stem,
+            "emodb",
+            sound.stem[:2],
+            Licence("free use", may_ship=True),
+            audio=sound,
+            emotion=_EMODB_EMOTIONS.get(sound.stem[5]),
+        )
+
+
+def _speechocean(folder: Path) -> Iterator[ClipSource]:
+    """Ids are four digits of the speaker after a zero, then the utterance."""
+    path = folder / "transcripts.json"
+    transcripts = json.loads(read_text(path)) if path.is_file() else {}
+    for sound in files_in(folder, SOUND_EXTENSIONS):
+        yield ClipSource(
+            sound.stem,
+            "speechocean762",
+            sound.stem[:5],
+            Licence("free use", may_ship=True),
+            audio=sound,
+            transcript=transcripts.get(sound.stem, {}).get("text"),
+        )
+
+
+READERS: dict[str, Callable[[Path], Iterator[ClipSource]]] = {
+    "grid_s1": _grid,
+    "javanese": _javanese,
+    "first_impressions": _strangers,
+    "facegood": _facegood,
+    "javanese_audio": _javanese_audio,
+    "ravdess": _ravdess,
+    "emodb": _emodb,
+    "speechocean762": _speechocean,
+}
+
+
+def _tracked(folder: Path) -> list[str]:
+    return [str(name) for name in read_arrays(folder / "tracks.npz", required=("ids",), only=("ids",))["ids"]]
+
+
+def _measured(folder: Path, index: int, name: str) -> dict[str, Any]:
+    sound = sound_beside(folder / "audio" / f"{name}.any")  # Names have dots in them, so an extension to replace.
+    return {"id": name, "set": folder.name, "track": TrackPlace(folder, index), "audio": sound}
