@@ -15,7 +15,7 @@ from talker.errors import TalkerError
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 from talker.rigs.skinning import SkinnedModel
-from talker.rigs.surface import Pins, StretchySkin, Surface, SurfacePoints, similarity, vertex_normals
+from talker.rigs.surface import Pins, StretchySkin, Surface, SurfacePoints, corresponding, similarity
 
 SKIN_LANDMARKS = 468
 """Of MediaPipe's 478 points the last ten lie on the irises."""
@@ -36,7 +36,6 @@ _HINT_TRUST = 0.5  # Of a sighted landmark, against 1 for a nearest point.
 _BELIEVABLE = 0.003  # Metres from a sighted landmark to where the stretched skin has it.
 _HINTED_STIFFNESS = 10.0  # Below it the skin is soft enough for single mistaken sightings to dent it.
 _REACH = (0.030, 0.006)  # Metres within which a nearest point counts, from first to last.
-_SAME_SIDE = 0.5  # Cosine between the normals of two skins that may correspond.
 _ALIKE = 0.5  # Share of our skin that a head must match once placed; people reach 0.9, scattered points 0.1.
 
 
@@ -172,7 +171,7 @@ def _placed(ours: _OurSkin, theirs: _TheirSkin) -> _Placing:
     for turn in range(_PLACING_ROUNDS):
         surface = theirs.surface(placing.identity, 0.0)
         placed = placing(vertices)
-        found, targets, trust = _corresponding(placed, ours.faces, surface, _reach(turn / (_PLACING_ROUNDS - 1)))
+        found, targets, trust = corresponding(placed, ours.faces, surface, _reach(turn / (_PLACING_ROUNDS - 1)))
         if trust.sum() < 100:
             break
         source = np.concatenate([vertices, ours.eyes])
@@ -221,22 +220,12 @@ def _stretched(
     schedule = [stiffness for stiffness in _STIFFNESS[:rounds] for _ in range(_PULLS)]
     for turn, stiffness in enumerate(schedule):
         reach = _reach(0.3 + 0.7 * turn / len(schedule))
-        _, targets, trust = _corresponding(vertices, ours.faces, surface, reach)
+        _, targets, trust = corresponding(vertices, ours.faces, surface, reach)
         pins = hints.doubted(vertices, _BELIEVABLE) if hints and stiffness >= _HINTED_STIFFNESS else None
         vertices = skin.pulled(targets, trust, stiffness, pins)
     _, nearest = surface.nearest(vertices)
     gap = np.linalg.norm(nearest - vertices, axis=1)
     return vertices, float((gap * trust).sum() / trust.sum())
-
-
-def _corresponding(
-    vertices: np.ndarray, faces: np.ndarray, surface: Surface, reach: float
-) -> tuple[SurfacePoints, np.ndarray, np.ndarray]:
-    """Nearest points on a surface, their positions, and (V,) 1 where they face the same way within reach, else 0."""
-    found, positions = surface.nearest(vertices)
-    near = np.linalg.norm(positions - vertices, axis=1) < reach
-    alike = (vertex_normals(vertices, faces) * surface.normals[found.faces]).sum(1) > _SAME_SIDE
-    return found, positions, (near & alike & ~surface.on_border(found)).astype(float)
 
 
 def _reach(progress: float) -> float:

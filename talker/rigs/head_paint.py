@@ -12,6 +12,7 @@ import torch
 
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
+from talker.rigs.surface import vertex_normals
 
 LAYERS: tuple[str, ...] = ("shade", "lips", "brow_along", "brow_across", "detail", "around", "cover")
 PER_MILLIMETRE = 8.0
@@ -94,16 +95,6 @@ def sky_visibility(head: HeadMesh) -> np.ndarray:
     faces = head.faces.cpu().numpy()
     blockers = faces[head.part_faces("skin", "left_eye", "right_eye").cpu().numpy()]
     return np.stack([_visibility(pose.cpu().numpy(), faces, blockers) for pose in head.vertices(poses)])
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals, each face counting by its area."""
-    corners = vertices[faces]
-    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros_like(vertices)
-    for corner in range(3):
-        np.add.at(normals, faces[:, corner], flat)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 
 def _visibility(vertices: np.ndarray, faces: np.ndarray, blockers: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from talker.errors import TalkerError
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 from talker.rigs.source_head import SourceHead
-from talker.rigs.surface import StretchySkin, Surface, similarity, vertex_normals
+from talker.rigs.surface import StretchySkin, Surface, corresponding, similarity
 
 _UNITS = {"metres": 1.0, "decimetres": 0.1, "inches": 0.0254, "centimetres": 0.01, "millimetres": 0.001}
 _PLAUSIBLE = 1.6  # A head may be this many times larger or smaller than ours before its unit is called unknown.
@@ -26,7 +26,6 @@ _STIFFNESS = (2000.0, 600.0, 200.0, 60.0, 20.0, 6.0)  # Against bending, from fi
 _PULLS = 3  # Per stiffness.
 _SMOOTHING = 1e-2  # Of the bending by the middles of shapes.
 _REACH = (0.025, 0.006)  # Metres within which a nearest point counts, from first to last.
-_SAME_SIDE = 0.5  # Cosine between normals of skins that may correspond.
 
 
 @dataclass(frozen=True)
@@ -207,11 +206,8 @@ def _stretched(placed: np.ndarray, template: Template, surface: Surface, centres
     schedule = [stiffness for stiffness in _STIFFNESS for _ in range(_PULLS)]
     for turn, stiffness in enumerate(schedule):
         reach = _REACH[0] * (_REACH[1] / _REACH[0]) ** (turn / (len(schedule) - 1))
-        found, targets = surface.nearest(vertices)
-        near = np.linalg.norm(targets - vertices, axis=1) < reach
-        alike = (vertex_normals(vertices, faces) * surface.normals[found.faces]).sum(axis=1) > _SAME_SIDE
-        trust = (near & alike & ~surface.on_border(found)).astype(float)
-        vertices = skin.pulled(targets, trust, stiffness, None)
+        _, targets, trust = corresponding(vertices, faces, surface, reach)
+        vertices = skin.pulled(targets, trust, stiffness)
     out = placed.copy()
     out[used] = vertices
     return out

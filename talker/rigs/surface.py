@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+_SAME_SIDE = 0.5  # Cosine between the normals of two skins that may correspond.
 _CANDIDATES = 16  # Faces with the nearest centres, among which the nearest face is looked for.
 
 
@@ -71,6 +72,19 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return total / np.linalg.norm(total, axis=1, keepdims=True).clip(1e-20)
 
 
+def corresponding(
+    vertices: np.ndarray, triangles: np.ndarray, surface: Surface, reach: float
+) -> tuple[SurfacePoints, np.ndarray, np.ndarray]:
+    """For each of a mesh's vertices the nearest point of a surface, its position, and whether to trust it, 1 or 0.
+
+    It is trusted within reach (metres), where both face the same way, and where the surface does not just end there.
+    """
+    found, positions = surface.nearest(vertices)
+    near = np.linalg.norm(positions - vertices, axis=1) < reach
+    alike = (vertex_normals(vertices, triangles) * surface.normals[found.faces]).sum(1) > _SAME_SIDE
+    return found, positions, (near & alike & ~surface.on_border(found)).astype(float)
+
+
 def similarity(source: np.ndarray, target: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Scale, (3, 3) rotation and (3,) shift that bring source nearest to target (Umeyama 1991)."""
     share = (weights / weights.sum())[:, None]
@@ -99,7 +113,9 @@ class StretchySkin:
         curvature = sparse.identity(len(vertices)) - mean
         self._bending = (curvature.T @ curvature).tocsc()
 
-    def pulled(self, targets: np.ndarray, weights: np.ndarray, stiffness: float, pins: "Pins | None") -> np.ndarray:
+    def pulled(
+        self, targets: np.ndarray, weights: np.ndarray, stiffness: float, pins: "Pins | None" = None
+    ) -> np.ndarray:
         """(V, 3) positions nearest to the (V, 3) targets, weighted, and to the pins' places."""
         system = sparse.diags(weights + 1e-9) + stiffness * self._bending
         right = weights[:, None] * (targets - self.rest)
