@@ -173,7 +173,7 @@ FORMATS: tuple[Format, ...] = (
         ".usd",
         "arkit",
         "usd",
-        "USD with UsdSkel blend shapes (also .usda, .usdc)",
+        "USD with UsdSkel blend shapes (also .usda, .usdc, .usdz)",
         readable=True,
         extra="usd",
         shape_error=1e-6,

@@ -10,6 +10,7 @@ Below the default prim `/Face`, a SkelRoot (metres, y up, frame i at time code i
 """
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from talker.rigs import arkit, look, turns
 from talker.rigs.head_mesh import HeadMesh
 
 _ROOT, _MESH, _SKELETON, _TAKE = "/Face", "/Face/Mesh", "/Face/Skeleton", "/Face/Skeleton/Take"
+_A_TIME = 1_000_000_000  # Seconds since 1970: packages hold a file time, and the same take must give the same bytes.
 _INFLUENCES = 2  # Joints per vertex.
 _CORNER_INSET = 0.15  # Colours are read this far from a corner towards the middle of its face: edges stay crisp.
 
@@ -43,6 +45,7 @@ def save_stage(animation: FaceAnimation, head: HeadMesh, path: Path) -> None:
     layer = path.with_suffix(".usdc") if path.suffix.lower() == ".usdz" else path
     written = stage.GetRootLayer().Export(str(layer))
     if written and layer != path:
+        os.utime(layer, (_A_TIME, _A_TIME))
         written = UsdUtils.CreateNewUsdzPackage(str(layer), str(path))
         layer.unlink()
     if not written:
