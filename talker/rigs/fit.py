@@ -144,7 +144,8 @@ def progress_bar() -> Iterator[Progress]:
     try:
         yield report
     finally:
-        bar.stop()
+        if tasks:  # A bar that never started would still print an empty line.
+            bar.stop()
 
 
 def _landmark_motions(head: HeadMesh) -> np.ndarray:
