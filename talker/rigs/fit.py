@@ -132,7 +132,8 @@ def progress_bar() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-    bar = Bar(console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    bar = Bar(console=console, transient=True, disable=not console.is_terminal)  # Nothing into logs.
     tasks: list[TaskID] = []
 
     def report(doing: str, share: float) -> None:
