@@ -25,7 +25,7 @@ def vertex_normals(vertices, faces):
     """(V, 3) unit normals: the faces around a vertex, weighted by their area."""
     normals = np.zeros_like(vertices)
     for f in range(len(faces)):
-        i, j, k = faces[f]
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         ax, ay, az = vertices[j, 0] - vertices[i, 0], vertices[j, 1] - vertices[i, 1], vertices[j, 2] - vertices[i, 2]
         bx, by, bz = vertices[k, 0] - vertices[i, 0], vertices[k, 1] - vertices[i, 1], vertices[k, 2] - vertices[i, 2]
         nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
@@ -34,7 +34,7 @@ def vertex_normals(vertices, faces):
             normals[v, 1] += ny
             normals[v, 2] += nz
     for v in range(len(normals)):
-        x, y, z = normals[v]
+        x, y, z = normals[v, 0], normals[v, 1], normals[v, 2]
         scale = 1.0 / max(np.sqrt(x * x + y * y + z * z), 1e-20)
         normals[v, 0] = x * scale
         normals[v, 1] = y * scale
@@ -52,9 +52,10 @@ def visible_faces(screen, faces, height, width):
     nearest = np.full((height, width), NOTHING, np.int32)
     depth = np.full((height, width), np.inf, np.float32)
     for f in range(len(faces)):
-        ax, ay, az = screen[faces[f, 0]]
-        bx, by, bz = screen[faces[f, 1]]
-        cx, cy, cz = screen[faces[f, 2]]
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, az = screen[a, 0], screen[a, 1], screen[a, 2]
+        bx, by, bz = screen[b, 0], screen[b, 1], screen[b, 2]
+        cx, cy, cz = screen[c, 0], screen[c, 1], screen[c, 2]
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
         if area >= 0.0:  # y points down here, so a face seen from outside runs clockwise.
             continue
@@ -77,9 +78,9 @@ def visible_faces(screen, faces, height, width):
 
 
 @njit(**_COMPILE)
-def interpolate(screen, face, values, x, y, out):
-    """Mix a face's three vertex values at the sample (x, y) into `out`."""
-    a, b, c = face
+def interpolate(screen, faces, f, values, x, y, out):
+    """Mix the values of face f's three vertices at the sample (x, y) into `out`."""
+    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
     ax, ay, bx, by, cx, cy = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
     scale = 1.0 / ((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
     w0 = ((cx - bx) * (y + 0.5 - by) - (x + 0.5 - bx) * (cy - by)) * scale

@@ -52,7 +52,7 @@ def shade(nearest, screen, faces, attributes, material, paint, paint_frame, eyes
     paint_frame: (4,) left, top, texels per metre across and down; eyes: (2, 4) centre and iris radius over radius.
     """
     at = np.zeros(attributes.shape[1], np.float32)
-    albedo = np.zeros(3, np.float32)
+    albedo = np.zeros(3, np.float32)  # Becomes the colour.
     reach = _LID_SHADOW * samples_per_metre
     for y in range(0, nearest.shape[0], SAMPLES):
         for x in range(0, nearest.shape[1], SAMPLES):
@@ -65,9 +65,10 @@ def shade(nearest, screen, faces, attributes, material, paint, paint_frame, eyes
                     continue
                 kind = material[f]
                 if f == shaded and kind != EYE:  # Within a pixel a face has one colour; eyes have finer detail.
-                    colours[row, column] = colours[from_y, from_x]
+                    for k in range(3):
+                        colours[row, column, k] = colours[from_y, from_x, k]
                     continue
-                interpolate(screen, faces[f], attributes, column, row, at)
+                interpolate(screen, faces, f, attributes, column, row, at)
                 if kind == SKIN:
                     _paint_at(paint, paint_frame, at[REST], at[REST + 1], at[PAINTED], albedo)
                 elif kind == EYE:
@@ -76,7 +77,9 @@ def shade(nearest, screen, faces, attributes, material, paint, paint_frame, eyes
                 else:
                     for k in range(3):
                         albedo[k] = _TEETH[k] if kind == TEETH else (_TONGUE[k] if kind == TONGUE else _MOUTH[k])
-                _light(at, kind, albedo, colours[row, column])
+                _light(at, kind, albedo)
+                for k in range(3):
+                    colours[row, column, k] = albedo[k]
                 shaded, from_y, from_x = f, row, column
 
 
@@ -95,7 +98,8 @@ def _below_lid(nearest, material, x, y, reach):
 
 
 @njit(**_COMPILE)
-def _light(at, kind, albedo, out):
+def _light(at, kind, colour):
+    """Turn the albedo in `colour` (3,) into the light it sends to the viewer."""
     nx, ny, nz = at[NORMAL], at[NORMAL + 1], at[NORMAL + 2]
     scale = 1.0 / max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
@@ -123,8 +127,8 @@ def _light(at, kind, albedo, out):
         wrapped = max((key + wrap) / (1.0 + wrap), 0.0)
         ambient = _GROUND[k] + (_SKY[k] - _GROUND[k]) * up
         direct = _KEY_COLOUR[k] * wrapped + _FILL_COLOUR[k] * max((fill + wrap) / (1.0 + wrap), 0.0)
-        out[k] = albedo[k] * (ambient * open_sky + direct * shadow)
-        out[k] += (gloss * _KEY_COLOUR[k] + 0.5 * rim * _RIM_COLOUR[k]) * shadow
+        colour[k] *= ambient * open_sky + direct * shadow
+        colour[k] += (gloss * _KEY_COLOUR[k] + 0.5 * rim * _RIM_COLOUR[k]) * shadow
 
 
 @njit(**_COMPILE)
