@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from talker.rigs import arkit
-from talker.rigs.head_mesh import LANDMARK_COUNT, HeadMesh
+from talker.rigs.head_mesh import HeadMesh
+from talker.tracking.sighting import seen_deltas
 
 # MediaPipe's landmark numbers; left and right are the subject's own.
 INNER_LIPS_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
@@ -54,6 +55,8 @@ _PRECISION: dict[tuple[int, ...], float] = {
 }
 _DEPTH_SHARE = 0.15  # Depth counts this much less than what can be seen.
 
+_SEEN_SHARE = 0.5  # More of it explains drawn faces no better, and the lips of real ones worse.
+
 _GAP_PRECISION = 0.0015  # Contact must be contact.
 _WIDTH_PRECISION = 0.002
 _CHIN_PRECISION = 0.0015
@@ -76,7 +79,7 @@ class FaceModel:
         index: (N,) their numbers.
         rigid: (N,) weights in the head's pose.
         neutral: (N, 3) where they are on the resting head.
-        basis: (52, N, 3) what each shape adds.
+        basis: (52, N, 3) what each shape adds, half as the mesh moves and half as the landmarker sees it.
         projection: (3 N, 52): a displacement of the landmarks times this is the right-hand side of the normal equation.
         gram: (52, 52) its matrix.
         eye_radius: Distance of the pupil from the eyeball's centre.
@@ -102,7 +105,12 @@ class FaceModel:
         unit = float(np.linalg.norm(rest[33] - rest[263]))
         pupils = rest[[IRIS["Left"], IRIS["Right"]]] - head.eye_centres.double().numpy()
         index = np.array(sorted(set(map(int, measured)) & USED_LANDMARKS))
-        basis = ((moved - rest) / unit)[:, index]
+        basis = (moved - rest) / unit
+        seen = seen_deltas(head)
+        if seen is not None:
+            known = seen.any(axis=(1, 2))
+            basis[known] = (1 - _SEEN_SHARE) * basis[known] + _SEEN_SHARE * seen[known]
+        basis = basis[:, index]
         projection, gram = _normal_equation(basis, index)
         return cls(
             index=index,

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def track_video(path: Path, landmarker: Path, progress: Callable[[int], None] = 
     last: np.ndarray | None = None
     thumbnail: np.ndarray | None = None
     size = (0, 0)
-    with _detector(landmarker) as detect:
+    with open_landmarker(landmarker) as detect:
         for picture in read_pictures(path, _LONGEST_SIDE):
             size = picture.size
             small = _thumbnail(picture.pixels)
@@ -116,36 +117,31 @@ def track_video(path: Path, landmarker: Path, progress: Callable[[int], None] = 
     )
 
 
-class _detector:  # noqa: N801 - used as `with _detector(file) as detect`
-    """MediaPipe's landmarker as a context that gives `detect(pixels, frame_number)`."""
+@contextmanager
+def open_landmarker(path: Path) -> Iterator[Callable[[np.ndarray, int], Any]]:
+    """MediaPipe's landmarker as `detect(pixels, frame_number)`; frames must come in order."""
+    try:
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+    except ImportError as error:
+        raise TalkerError('tracking needs mediapipe: pip install "talker[tracking]"') from error
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_buffer=read_bytes(path)),
+        running_mode=vision.RunningMode.VIDEO,
+        num_faces=_MOST_FACES,
+        output_face_blendshapes=True,
+    )
+    try:
+        landmarker = vision.FaceLandmarker.create_from_options(options)
+    except (RuntimeError, ValueError) as error:
+        raise TalkerError(f"{path}: MediaPipe cannot use it as a face landmarker") from error
 
-    def __init__(self, landmarker: Path) -> None:
-        try:
-            import mediapipe
-            from mediapipe.tasks.python import BaseOptions, vision
-        except ImportError as error:
-            raise TalkerError('tracking needs mediapipe: pip install "talker[tracking]"') from error
-        self._mediapipe = mediapipe
-        options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_buffer=read_bytes(landmarker)),
-            running_mode=vision.RunningMode.VIDEO,
-            num_faces=_MOST_FACES,
-            output_face_blendshapes=True,
-        )
-        try:
-            self._landmarker = vision.FaceLandmarker.create_from_options(options)
-        except (RuntimeError, ValueError) as error:
-            raise TalkerError(f"{landmarker}: MediaPipe cannot use it as a face landmarker") from error
+    def detect(pixels: np.ndarray, frame: int) -> Any:
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
+        return landmarker.detect_for_video(image, frame * _CLOCK_STEP_MS)
 
-    def __enter__(self) -> Callable[[np.ndarray, int], Any]:
-        return self._detect
-
-    def __exit__(self, *_: object) -> None:
-        self._landmarker.close()
-
-    def _detect(self, pixels: np.ndarray, frame: int) -> Any:
-        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=pixels)
-        return self._landmarker.detect_for_video(image, frame * _CLOCK_STEP_MS)
+    with landmarker:
+        yield detect
 
 
 def _choose(faces: list[np.ndarray], last: np.ndarray | None) -> int | None:

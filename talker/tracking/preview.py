@@ -15,7 +15,7 @@ from talker.render.portrait import portrait_of
 from talker.tracking.landmarks import LandmarkTrack
 from talker.tracking.video import Picture, read_pictures
 
-_MARGIN = 1.9  # The picture's side, of the face's height.
+_MARGIN = 1.5  # The picture's side, of the face's height.
 
 
 def write_preview(video: Path, track: LandmarkTrack, take: FaceAnimation, path: Path, options: ExportOptions) -> None:

@@ -26,12 +26,14 @@ _OUTLIER = 0.06  # Eye distances: a landmark further from what any face can do n
 
 # What a full weight costs before any landmark has moved, per shape: a parsimonious face uses few and likely shapes.
 _SPARSITY = 6.0
-_RIDGE = 20.0
+_RIDGE = 80.0
 _UNLIKELY = {  # times the ridge
-    "jawForward": 20.0,
-    **dict.fromkeys(("jawLeft", "jawRight", "mouthLeft", "mouthRight"), 10.0),
-    **dict.fromkeys(("mouthRollUpper", "mouthRollLower", "mouthShrugUpper", "mouthShrugLower"), 3.0),
-    **dict.fromkeys(("mouthPressLeft", "mouthPressRight", "mouthDimpleLeft", "mouthDimpleRight"), 2.0),
+    "jawForward": 10.0,
+    **dict.fromkeys(("jawLeft", "jawRight", "mouthLeft", "mouthRight"), 4.0),
+    **dict.fromkeys(("mouthRollUpper", "mouthRollLower", "mouthShrugUpper"), 4.0),
+    **dict.fromkeys(("mouthShrugLower", "mouthPressLeft", "mouthPressRight"), 2.0),
+    **dict.fromkeys(("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 0.3),
+    **dict.fromkeys(("eyeBlinkLeft", "eyeBlinkRight", "eyeWideLeft", "eyeWideRight"), 0.5),
 }
 # Strength of the temporal term, of each shape's own diagonal, at 25 frames per second.
 _SMOOTHNESS = {"mouth": 0.02, "jaw": 0.0005, "eyes": 0.01, "brows": 0.5, "cheeks": 0.5, "nose": 0.5}
