@@ -95,30 +95,44 @@ class LandmarkTrack:
         )
 
 
-def read_track_set(folder: Path, sound: bool = True) -> Iterator[LandmarkTrack]:
-    """The clips of a folder with `tracks.npz` (see `talker.datasets.tracks` for its layout) and `audio/`."""
-    path = folder / "tracks.npz"
-    arrays = read_arrays(path, required=_SET_ARRAYS)
-    names = [str(name) for name in arrays["blendshape_names"]]
-    for i, clip in enumerate(map(str, arrays["ids"])):
-        part = slice(arrays["start"][i], arrays["start"][i + 1])
-        width, height = (int(size) for size in arrays["frame_size"][i])
+class TrackSet:
+    """The clips of a folder with `tracks.npz` (see `talker.datasets.tracks` for its layout) and `audio/`, by number."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._arrays = read_arrays(folder / "tracks.npz", required=_SET_ARRAYS, only=_SET_ARRAYS)
+        self._score_names = [str(name) for name in self._arrays["blendshape_names"]]
+        self.names = [str(name) for name in self._arrays["ids"]]
+
+    def track(self, number: int, sound: bool = True) -> LandmarkTrack:
+        """One clip."""
+        arrays, fps = self._arrays, float(self._arrays["fps"][number])
+        part = slice(arrays["start"][number], arrays["start"][number + 1])
+        width, height = (int(size) for size in arrays["frame_size"][number])
         steps = np.cumsum(arrays["landmark_steps"][part].astype(np.int32), axis=0)
         scale = np.array([width, height, width], np.float32) / _STEPS_PER_FRAME_SIZE
         found = arrays["found"][part].astype(bool)
-        yield LandmarkTrack(
-            name=clip,
-            fps=float(arrays["fps"][i]),
+        scores = (arrays["blendshapes"][part] / np.float32(_SCORES_PER_ONE)).T
+        return LandmarkTrack(
+            name=self.names[number],
+            fps=fps,
             frame_size=(width, height),
             landmarks=steps * scale,
             index=arrays["landmark_index"].astype(np.int64),
             found=found,
-            timestamps=np.arange(len(found)) / float(arrays["fps"][i]),
+            timestamps=np.arange(len(found)) / fps,
             face_count=found.astype(np.int64),
             cuts=np.zeros(len(found), bool),
-            scores=dict(zip(names, (arrays["blendshapes"][part] / np.float32(_SCORES_PER_ONE)).T, strict=True)),
-            audio=_read_sound(folder / "audio", clip) if sound else None,
+            scores=dict(zip(self._score_names, scores, strict=True)),
+            audio=_read_sound(self.folder / "audio", self.names[number]) if sound else None,
         )
+
+
+def read_track_set(folder: Path, sound: bool = True) -> Iterator[LandmarkTrack]:
+    """The clips of such a folder, one after the other."""
+    tracks = TrackSet(folder)
+    for number in range(len(tracks.names)):
+        yield tracks.track(number, sound)
 
 
 def _read_sound(folder: Path, clip: str) -> Audio:
