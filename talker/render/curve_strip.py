@@ -52,8 +52,8 @@ class CurveStrip:
         stop = min(start + self._frames_per_page, self._animation.frame_count)
         margin = height * 0.08
         for level in (0.0, 0.5, 1.0):
-            y = height - margin - level * (height - 2 * margin)
-            draw.line([(0, y), (width, y)], fill=_GRID, width=_SMOOTH)
+            line = height - margin - level * (height - 2 * margin)
+            draw.line([(0, line), (width, line)], fill=_GRID, width=_SMOOTH)
         x = np.arange(stop - start) / (self._frames_per_page - 1) * (width - 1)
         for name, colour in zip(self._names, _COLOURS, strict=False):
             values = self._animation.channel(name)[start:stop]

@@ -93,7 +93,7 @@ class Portrait:
 
     def draw(self, vertices: torch.Tensor | np.ndarray, camera: Camera, size: int) -> np.ndarray:
         """Posed vertices (V, 3) -> (size, size, 3) uint8 sRGB. Releases the interpreter lock nearly all the time."""
-        vertices = self._mesh.vertices(vertices)
+        vertices = self._mesh.vertices(np.asarray(vertices))
         screen = camera.project(vertices, size * SAMPLES, size * SAMPLES)
         normals = raster.vertex_normals(vertices, self._faces) @ camera.rotation().T.astype(np.float32)
         attributes = np.concatenate([normals, self._paint.attributes], 1)

@@ -4,6 +4,9 @@ Every function here is compiled by numba, runs on one core and releases the inte
 can be drawn at once in threads. Pictures are rows from the top; a sample's centre lies at + 0.5.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import numpy as np
 from numba import njit
 
@@ -17,11 +20,17 @@ SKIN, EYE, TEETH, TONGUE, LASHES, MOUTH = range(6)
 NORMAL, REST, OCCLUSION, PAINTED = 0, 3, 6, 7
 ATTRIBUTES = 8
 
-_COMPILE = {"cache": True, "nogil": True, "fastmath": True, "error_model": "numpy"}
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-@njit(**_COMPILE)
-def vertex_normals(vertices, faces):
+def compiled(function: _Function) -> _Function:
+    """Compile for one core, without the interpreter lock; the machine code is kept for the next start."""
+    machine_code: Any = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")(function)
+    return machine_code
+
+
+@compiled
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(V, 3) unit normals: the faces around a vertex, weighted by their area."""
     normals = np.zeros_like(vertices)
     for f in range(len(faces)):
@@ -42,8 +51,8 @@ def vertex_normals(vertices, faces):
     return normals
 
 
-@njit(**_COMPILE)
-def visible_faces(screen, faces, height, width):
+@compiled
+def visible_faces(screen: np.ndarray, faces: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """The face nearest to the viewer at every sample, and its depth.
 
     screen is (V, 3): x and y in samples, z the distance. Faces seen from behind are left out.
@@ -77,8 +86,10 @@ def visible_faces(screen, faces, height, width):
     return nearest, depth
 
 
-@njit(**_COMPILE)
-def interpolate(screen, faces, f, values, x, y, out):
+@compiled
+def interpolate(
+    screen: np.ndarray, faces: np.ndarray, f: int, values: np.ndarray, x: int, y: int, out: np.ndarray
+) -> None:
     """Mix the values of face f's three vertices at the sample (x, y) into `out`."""
     a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
     ax, ay, bx, by, cx, cy = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]

@@ -4,10 +4,8 @@ Colours are linear light until `to_pixels`. Directions are the camera's: x right
 """
 
 import numpy as np
-from numba import njit
 
 from talker.render.raster import (
-    _COMPILE,
     EYE,
     NORMAL,
     NOTHING,
@@ -17,6 +15,7 @@ from talker.render.raster import (
     SKIN,
     TEETH,
     TONGUE,
+    compiled,
     interpolate,
 )
 
@@ -44,8 +43,19 @@ _LID_SHADOW = 0.0055  # Metres below a lid that it shades.
 _TEETH, _TONGUE, _LASH = (0.76, 0.71, 0.62), (0.44, 0.13, 0.12), (0.010, 0.008, 0.007)
 
 
-@njit(**_COMPILE)
-def shade(nearest, screen, faces, attributes, material, paint, paint_frame, eyes, samples_per_metre, colours):
+@compiled
+def shade(
+    nearest: np.ndarray,
+    screen: np.ndarray,
+    faces: np.ndarray,
+    attributes: np.ndarray,
+    material: np.ndarray,
+    paint: np.ndarray,
+    paint_frame: np.ndarray,
+    eyes: np.ndarray,
+    samples_per_metre: float,
+    colours: np.ndarray,
+) -> None:
     """Write the colour of every sample that shows a face into `colours` (height, width, 3).
 
     attributes: (V, 8) see `raster`; material: (F,); paint: (h, w, 3) uint8 albedo of the skin seen from the front;
@@ -83,8 +93,8 @@ def shade(nearest, screen, faces, attributes, material, paint, paint_frame, eyes
                 shaded, from_y, from_x = f, row, column
 
 
-@njit(**_COMPILE)
-def _below_lid(nearest, material, x, y, reach):
+@compiled
+def _below_lid(nearest: np.ndarray, material: np.ndarray, x: int, y: int, reach: float) -> float:
     """How open the sky is above a sample of an eye: lids and brow shade what lies close beneath them."""
     step = max(reach / 16.0, 1.0)
     distance = 0.0
@@ -97,8 +107,8 @@ def _below_lid(nearest, material, x, y, reach):
     return 1.0
 
 
-@njit(**_COMPILE)
-def _light(at, kind, colour):
+@compiled
+def _light(at: np.ndarray, kind: int, colour: np.ndarray) -> None:
     """Turn the albedo in `colour` (3,) into the light it sends to the viewer."""
     nx, ny, nz = at[NORMAL], at[NORMAL + 1], at[NORMAL + 2]
     scale = 1.0 / max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
@@ -131,8 +141,8 @@ def _light(at, kind, colour):
         colour[k] += (gloss * _KEY_COLOUR[k] + 0.5 * rim * _RIM_COLOUR[k]) * shadow
 
 
-@njit(**_COMPILE)
-def _highlight(nx, ny, nz, light, doublings):
+@compiled
+def _highlight(nx: float, ny: float, nz: float, light: tuple[float, float, float], doublings: int) -> float:
     """Blinn's highlight for a viewer straight ahead, with the exponent 2 ** doublings."""
     hx, hy, hz = light[0], light[1], light[2] + 1.0
     along = max((nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz), 0.0)
@@ -141,8 +151,8 @@ def _highlight(nx, ny, nz, light, doublings):
     return along
 
 
-@njit(**_COMPILE)
-def _paint_at(paint, frame, x, y, share, out):
+@compiled
+def _paint_at(paint: np.ndarray, frame: np.ndarray, x: float, y: float, share: float, out: np.ndarray) -> None:
     """The painted skin at a point of the resting face; `share` fades to the plain skin of the texture's corner."""
     u = min(max((x - frame[0]) * frame[2], 0.0), paint.shape[1] - 1.001)
     v = min(max((frame[1] - y) * frame[3], 0.0), paint.shape[0] - 1.001)
@@ -155,8 +165,8 @@ def _paint_at(paint, frame, x, y, share, out):
         out[k] = (value / 255.0) * (value / 255.0)  # Stored with a gamma of 2.
 
 
-@njit(**_COMPILE)
-def _eye_at(x, y, z, eyes, out):
+@compiled
+def _eye_at(x: float, y: float, z: float, eyes: np.ndarray, out: np.ndarray) -> None:
     """Sclera, iris and pupil from the resting position on the eyeball."""
     eye = 0 if x > 0.5 * (eyes[0, 0] + eyes[1, 0]) else 1
     dx, dy, dz = x - eyes[eye, 0], y - eyes[eye, 1], z - eyes[eye, 2]
@@ -177,15 +187,17 @@ def _eye_at(x, y, z, eyes, out):
         out[k] = iris + (white - iris) * edge
 
 
-@njit(**_COMPILE)
-def _step(low, high, x):
+@compiled
+def _step(low: float, high: float, x: float) -> float:
     """0 below `low`, 1 above `high`, smooth in between."""
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
-@njit(**_COMPILE)
-def draw_lashes(screen, faces, lashes, depth, colours):
+@compiled
+def draw_lashes(
+    screen: np.ndarray, faces: np.ndarray, lashes: np.ndarray, depth: np.ndarray, colours: np.ndarray
+) -> None:
     """Lay lashes over what is drawn. lashes: (V, 2) 0 at the roots to 1 at the tips; the number of the hair."""
     height, width = depth.shape
     for f in range(len(faces)):
@@ -210,8 +222,8 @@ def draw_lashes(screen, faces, lashes, depth, colours):
                     colours[y, x, k] += (_LASH[k] - colours[y, x, k]) * cover
 
 
-@njit(**_COMPILE)
-def to_pixels(colours, film, out):
+@compiled
+def to_pixels(colours: np.ndarray, film: np.ndarray, out: np.ndarray) -> None:
     """Average the samples of each pixel as displayed by `film` into `out` (h, w, 3) uint8."""
     steps = (len(film) - 1) / FILM_RANGE
     for y in range(out.shape[0]):

