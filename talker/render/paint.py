@@ -11,6 +11,7 @@ from talker.render.refine import RefinedMesh
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 
+_MOUTH_LIGHT = {"teeth_upper": 0.68, "teeth_lower": 0.68, "tongue": 0.35}  # Shares of the light outside.
 _HAIRS_PER_RADIAN = 20
 _LOWER_LASHES = 0.6  # Where the sparser lower lashes begin, on the way from root to tip of the upper ones.
 
@@ -37,7 +38,8 @@ class Paint:
         neutral = mesh.vertices(head.neutral.numpy())
         depth = head.eye_centres[:, 2].mean().item() - neutral[:, 2]
         painted = np.clip(1 - depth / 0.05, 0, 1)  # Fades out towards the ears: seen from the front they are a line.
-        attributes = np.concatenate([neutral, sky_seen(head, mesh)[:, None], painted[:, None]], 1).astype(np.float32)
+        light = np.maximum(sky_seen(head, mesh), mesh.matrix @ _least_light(head))
+        attributes = np.concatenate([neutral, light[:, None], painted[:, None]], 1).astype(np.float32)
         canvas = Canvas(neutral)
         canvas.paint(head)
         return cls(canvas.picture(), canvas.frame, attributes, mesh.matrix @ lash_hairs(head))
@@ -76,6 +78,18 @@ def _sky_share(vertices: np.ndarray, faces: np.ndarray, directions: int, size: i
         seen += cosine * (screen[:, 2] <= depth[row, column] + 0.03)
         total += cosine
     return seen / total
+
+
+def _least_light(head: HeadMesh) -> np.ndarray:
+    """(V,) float32 light that front teeth and the tip of the tongue get at least, so that they read."""
+    least = np.zeros(head.vertex_count, np.float32)
+    depth = head.neutral[:, 2].numpy()
+    for part, light in _MOUTH_LIGHT.items():
+        inside = head.parts[part].numpy()
+        if len(inside):
+            forward = (depth[inside] - depth[inside].min()) / max(np.ptp(depth[inside]), 1e-9)
+            least[inside] = light * np.clip((forward - 0.7) / 0.25, 0.1, 1)
+    return least
 
 
 def lash_hairs(head: HeadMesh) -> np.ndarray:

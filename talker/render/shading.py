@@ -114,10 +114,6 @@ def _light(at: np.ndarray, kind: int, colour: np.ndarray) -> None:
     scale = 1.0 / max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
     open_sky = min(max(at[OCCLUSION], 0.0), 1.0)
-    if kind == TEETH:  # Little light reaches them, but they must read.
-        open_sky = 0.62 + 0.38 * open_sky
-    elif kind == TONGUE:
-        open_sky = 0.16 + 0.84 * open_sky
     key = nx * _KEY[0] + ny * _KEY[1] + nz * _KEY[2]
     fill = nx * _FILL[0] + ny * _FILL[1] + nz * _FILL[2]
     grazing = 1.0 - max(nz, 0.0)
