@@ -4,18 +4,16 @@ The landmarks are aligned rigidly on the skull by themselves (a three-dimensiona
 the solver), the solved head is measured from straight ahead; lengths are in outer eye distances of each.
 """
 
-import json
-import sys
+import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from talker.audio import NETWORK_RATE
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 from talker.tracking.face_model import RIGID
@@ -27,6 +25,10 @@ from talker.tracking.solve import Solution, solve_person
 SETS = ("grid_s1", "javanese", "first_impressions")
 TOUCHING_SLACK = 0.01
 """Lips touch when their gap is at most this much wider than a closed mouth's: 0.6 pixels of a GRID video."""
+
+FEWEST_FRAMES = 10
+ACTED = re.compile(r"\d\d-\d\d-\d\d_\d\d")
+"""Names of the acted set's clips: actor, sentence, emotion, take."""
 
 _MOUTH = (61, 291, 0, 17, 13, 14, 82, 87, 312, 317, 152)
 
@@ -84,7 +86,18 @@ def head_landmarks(curves: np.ndarray, head: HeadMesh) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ClipFigures:
-    """Per clip: correlations, counts of touching frames (both, landmarks only, head only), jitter, weights."""
+    """One clip.
+
+    Attributes:
+        gap_r, width_r, chin_r, lids_r, brows_r: Pearson correlations of the head's measurements with the landmarks'.
+        gap_slope: How much the head's lips open for each unit that the landmarks' lips open.
+        touching: Frames in which the lips touch: both, only the landmarks', only the head's.
+        silence_jitter: Noise of the mouth's points while nothing is heard: second differences, in eye distances.
+        rest_weights: (52,) means over silent frames with touching lips (acted sets: of neutral takes); NaN if none.
+        mean_weights: (52,) means over all frames.
+        brow_height: Mean height of the brows over the eyes in the landmarks.
+        frames: How many were compared.
+    """
 
     name: str
     gap_r: float
@@ -93,35 +106,44 @@ class ClipFigures:
     lids_r: float
     brows_r: float
     touching: tuple[int, int, int]
+    gap_slope: float
     silence_jitter: float
-    silence_weights: np.ndarray
+    rest_weights: np.ndarray
     mean_weights: np.ndarray
+    brow_height: float
+    frames: int
 
 
 def measure(track: LandmarkTrack, solution: Solution, head: HeadMesh, touching: float) -> ClipFigures:
     """Compare one solved clip with its landmarks; `touching` is the person's gap of a closed mouth."""
     use = track.found & solution.valid
-    if use.sum() < 10:
-        raise ValueError(f"{track.name}: hardly any frame shows a face")
     lead = Face.of(aligned(track.points()[use].astype(np.float64)))
     posed = head_landmarks(solution.animation.curves, head)
     follow = Face.of(posed[use])
-    rest = Face.of(head.landmarks_of(head.neutral).double().numpy()[None]).gap[0]
-    wanted, got = lead.gap < touching + TOUCHING_SLACK, follow.gap < rest + TOUCHING_SLACK
-    quiet = silent_frames(track.audio, track.fps, track.frame_count) if track.audio else np.zeros(len(use), bool)
-    unit = np.linalg.norm(posed[0, 33] - posed[0, 263])
-    steps = np.diff(posed[:, _MOUTH], n=2, axis=0) / np.sqrt(6) / unit  # white noise of this size per axis
-    still = quiet[:-2] & quiet[1:-1] & quiet[2:] & solution.valid[2:]
-    jitter = np.median(np.sqrt((steps[still] ** 2).sum(-1).mean(1))) if still.any() else np.nan
+    closed = Face.of(head.landmarks_of(head.neutral).double().numpy()[None]).gap[0]
+    wanted, got = lead.gap < touching + TOUCHING_SLACK, follow.gap < closed + TOUCHING_SLACK
     shapes = solution.animation.shapes
+    quiet = silent_frames(track.audio, track.fps, track.frame_count)
+    resting = quiet[use] & wanted & (not ACTED.match(track.name) or track.name[6:8] == "01")
     return ClipFigures(
         track.name,
         *(_correlation(getattr(lead, k), getattr(follow, k)) for k in ("gap", "width", "chin", "lids", "brows")),
         (int((wanted & got).sum()), int((wanted & ~got).sum()), int((~wanted & got).sum())),
-        float(jitter),
-        shapes[quiet].mean(0) if quiet.any() else np.full(arkit.SHAPE_COUNT, np.nan),
-        shapes[solution.valid].mean(0),
+        gap_slope=float(np.polyfit(lead.gap, follow.gap, 1)[0]),
+        silence_jitter=_jitter(posed, quiet & solution.valid),
+        rest_weights=shapes[use][resting].mean(0) if resting.any() else np.full(arkit.SHAPE_COUNT, np.nan),
+        mean_weights=shapes[use].mean(0),
+        brow_height=float(lead.brows.mean()),
+        frames=int(use.sum()),
     )
+
+
+def _jitter(posed: np.ndarray, still: np.ndarray) -> float:
+    """Root mean square of white noise that would make the second differences seen in still frames, eye distances."""
+    unit = np.linalg.norm(posed[0, 33] - posed[0, 263])
+    steps = np.diff(posed[:, _MOUTH], n=2, axis=0)[..., :2] / np.sqrt(6) / unit
+    steps = steps[still[:-2] & still[1:-1] & still[2:]]
+    return float(np.sqrt((steps**2).sum(-1).mean())) if len(steps) else np.nan
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -148,47 +170,116 @@ def load_people(folder: Path, limit: int | None = None) -> dict[str, list[Landma
     for count, track in enumerate(read_track_set(folder)):
         if limit is not None and count >= limit:
             break
-        if track.found.sum() > 10:
+        if track.found.sum() >= FEWEST_FRAMES:
             people[speaker_of(folder.name, track.name)].append(track)
     return people
 
 
 def resting_frames(set_name: str, track: LandmarkTrack) -> np.ndarray:
-    """(T,) bool: silent, and in an acted set only in the neutral takes."""
-    quiet = silent_frames(track.audio, track.fps, track.frame_count)
-    return quiet & track.name.endswith("01_01") if set_name == "javanese" else quiet
+    """(T,) bool: the neutral takes of an acted set, else where nothing is heard."""
+    if set_name == "javanese":
+        return np.full(track.frame_count, track.name[6:8] == "01")
+    return silent_frames(track.audio, track.fps, track.frame_count)
 
 
-def summary(figures: Iterable[ClipFigures]) -> dict[str, float]:
-    """Medians over clips, F1 over all frames."""
-    figures = list(figures)
+def summary(figures: Sequence[ClipFigures]) -> dict[str, float]:
+    """Medians over clips; precision, recall and F1 of touching lips over all frames."""
     both, missed, extra = np.sum([f.touching for f in figures], axis=0)
-    out = {k: float(np.nanmedian([getattr(f, k) for f in figures])) for k in ("gap_r", "width_r", "chin_r", "lids_r", "brows_r", "silence_jitter")}
-    return out | {"touching_f1": float(2 * both / (2 * both + missed + extra)), "clips": len(figures), "gap_r_p10": float(np.nanpercentile([f.gap_r for f in figures], 10))}
+    medians = {
+        name: float(np.nanmedian([getattr(f, name) for f in figures]))
+        for name in ("gap_r", "width_r", "chin_r", "lids_r", "brows_r", "gap_slope")
+    }
+    jitter = [f.silence_jitter for f in figures if np.isfinite(f.silence_jitter)]
+    return {
+        "clips": len(figures),
+        **medians,
+        "gap_r_10th": float(np.nanpercentile([f.gap_r for f in figures], 10)),
+        "touching_f1": float(2 * both / max(2 * both + missed + extra, 1)),
+        "touching_share": float((both + missed) / max(sum(f.frames for f in figures), 1)),
+        "silence_jitter": float(np.median(jitter)) if jitter else float("nan"),
+    }
+
+
+def evaluate_set(
+    folder: Path, head: HeadMesh, clips: int | None = None
+) -> tuple[list[ClipFigures], list[tuple[LandmarkTrack, Solution]], float]:
+    """Solve a set person by person: figures, solved clips, and frames solved per second of processor time."""
+    figures, solved, seconds, frames = [], [], 0.0, 0
+    for tracks in load_people(folder, clips).values():
+        resting = [resting_frames(folder.name, track) for track in tracks]
+        begin = time.process_time()
+        solutions = solve_person(tracks, head, resting)
+        seconds += time.process_time() - begin
+        frames += sum(track.frame_count for track in tracks)
+        touching = closed_gap(tracks)
+        for track, solution in zip(tracks, solutions, strict=True):
+            solved.append((track, solution))
+            if (track.found & solution.valid).sum() >= FEWEST_FRAMES:
+                figures.append(measure(track, solution, head, touching))
+    return figures, solved, frames / seconds
+
+
+def report(name: str, figures: Sequence[ClipFigures], speed: float) -> str:
+    """The figures of a set as text."""
+    lines = [f"{name}: " + "  ".join(f"{key} {value:.4g}" for key, value in summary(figures).items())]
+    lines[0] += f"  {speed:.0f} frames/s"
+    resting = np.nanmean([f.rest_weights for f in figures], 0)
+    lines.append("  at rest: " + (_named(resting, 0.03) or "nothing above 0.03"))
+    lines.append("  mean:    " + _named(np.mean([f.mean_weights for f in figures], 0), 0.03))
+    if name == "javanese":
+        lines += _emotions(figures)
+    return "\n".join(lines)
+
+
+def _emotions(figures: Sequence[ClipFigures]) -> list[str]:
+    """Per actor of the acted set: browDown, and brow height in landmarks, angry minus neutral."""
+    lines, shapes = [], [arkit.INDEX["browDownLeft"], arkit.INDEX["browDownRight"]]
+    for actor in sorted({f.name[:2] for f in figures}):
+        down, height = (
+            {
+                emotion: np.mean([value(f) for f in figures if f.name.startswith(actor) and f.name[6:8] == code] or np.nan)
+                for emotion, code in (("neutral", "01"), ("angry", "06"))
+            }
+            for value in (lambda f: f.mean_weights[shapes].mean(), lambda f: f.brow_height)
+        )
+        lines.append(
+            f"  actor {actor}: browDown neutral {down['neutral']:.2f} angry {down['angry']:.2f}; "
+            f"brow landmarks {100 * (height['angry'] - height['neutral']):+.1f} % of eye distance"
+        )
+    return lines
+
+
+def _named(weights: np.ndarray, least: float) -> str:
+    return ", ".join(f"{n} {v:.2f}" for n, v in zip(arkit.SHAPES, weights, strict=True) if v > least)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure the tracker on landmark tracks."""
+
+    data: Path
+    """Folder that holds the sets."""
+    sets: tuple[str, ...] = SETS
+    """Which of them."""
+    clips: int | None = None
+    """Only so many clips of each set."""
+    sheets: Path | None = None
+    """Folder for a contact sheet of every set: landmarks beside the solved head."""
 
 
 def main() -> None:
-    data = Path(sys.argv[1])
-    limit = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    """Print the figures of every set."""
+    import tyro
+
+    options = tyro.cli(Options)
     head = HeadMesh.load()
-    for name in sys.argv[3].split(",") if len(sys.argv) > 3 else SETS:
-        people = load_people(data / name, limit)
-        figures = []; seconds = 0.0; frames = 0
-        for person, tracks in people.items():
-            begin = time.process_time()
-            solutions = solve_person(tracks, head, [resting_frames(name, t) for t in tracks])
-            seconds += time.process_time() - begin; frames += sum(t.frame_count for t in tracks)
-            touching = closed_gap(tracks)
-            figures += [measure(t, s, head, touching) for t, s in zip(tracks, solutions)]
-        print(name, json.dumps({k: round(v, 4) for k, v in summary(figures).items()}), f"{frames / seconds:.0f} frames/s (cpu)")
-        sil = np.nanmean([f.silence_weights for f in figures], 0); mean = np.mean([f.mean_weights for f in figures], 0)
-        print("   rest: ", {n: round(float(v), 2) for n, v in zip(arkit.SHAPES, sil) if v > 0.03})
-        print("   mean: ", {n: round(float(v), 2) for n, v in zip(arkit.SHAPES, mean) if v > 0.02})
-        if name == "javanese":
-            for emo in range(1, 7):
-                sel = [f.mean_weights for f in figures if f.name[6:8] == f"{emo:02}"]
-                m = np.mean(sel, 0)
-                print("   emo", emo, {n: round(float(v), 2) for n, v in zip(arkit.SHAPES, m) if v > 0.05})
+    for name in options.sets:
+        figures, solved, speed = evaluate_set(options.data / name, head, options.clips)
+        print(report(name, figures, speed), flush=True)  # noqa: T201
+        if options.sheets is not None:
+            from talker.evaluation.contact_sheet import write_contact_sheet
+
+            write_contact_sheet(solved, head, options.sheets / f"{name}.png")
 
 
 if __name__ == "__main__":

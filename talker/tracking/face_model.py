@@ -29,6 +29,7 @@ BROWS = {
     "Right": (70, 63, 105, 66, 107, 46, 53, 52, 65, 55),
     "Left": (300, 293, 334, 296, 336, 276, 283, 282, 295, 285),
 }
+EYE_AREA = tuple(k for group in (LIDS_UPPER, LIDS_LOWER, BROWS, EYE_CORNERS) for side in group.values() for k in side)
 CHEEKS = (50, 280, 205, 425, 187, 411, 123, 352, 117, 346, 36, 266, 203, 423)
 NOSE = (98, 97, 326, 327, 49, 279, 48, 278, 115, 344, 129, 358, 19, 94, 2)
 
@@ -82,6 +83,7 @@ class FaceModel:
         basis: (52, N, 3) what each shape adds, half as the mesh moves and half as the landmarker sees it.
         projection: (3 N, 52): a displacement of the landmarks times this is the right-hand side of the normal equation.
         gram: (52, 52) its matrix.
+        gap_row: (52,) how much each shape opens the lips of the mesh itself, over the three middle pairs.
         eye_radius: Distance of the pupil from the eyeball's centre.
         unit: Metres in one eye distance.
     """
@@ -92,6 +94,7 @@ class FaceModel:
     basis: np.ndarray
     projection: np.ndarray
     gram: np.ndarray
+    gap_row: np.ndarray
     eye_radius: float
     unit: float
 
@@ -106,6 +109,7 @@ class FaceModel:
         pupils = rest[[IRIS["Left"], IRIS["Right"]]] - head.eye_centres.double().numpy()
         index = np.array(sorted(set(map(int, measured)) & USED_LANDMARKS))
         basis = (moved - rest) / unit
+        gap_row = (basis[:, [82, 13, 312], 1] - basis[:, [87, 14, 317], 1]).mean(1)
         seen = seen_deltas(head)
         if seen is not None:
             known = seen.any(axis=(1, 2))
@@ -119,6 +123,7 @@ class FaceModel:
             basis=basis,
             projection=projection,
             gram=gram,
+            gap_row=gap_row,
             eye_radius=float(np.linalg.norm(pupils, axis=1).mean() / unit),
             unit=unit,
         )

@@ -9,12 +9,13 @@ from talker.errors import TalkerError
 from talker.rigs import arkit
 from talker.tracking import face_model as face
 from talker.tracking.face_model import FaceModel
-from talker.tracking.pose import solve_pose
+from talker.tracking.pose import Pose, solve_pose
 
 _MOST_FRAMES = 3000  # Enough to know somebody by; more only costs time.
 _FEWEST_FRAMES = 12
 _ROUNDS = 3
 _MEASURED_DEPTH = 0.5  # How far the landmarker's depth of the resting face replaces the default head's.
+_DEPTH_PRIOR = 0.002  # Square of the turning, in radians, from which on it tells more about depth than that guess.
 
 _TOUCHING_PERCENTILE = 3.0  # Everybody's lips touch in more than 3 % of the frames of speech with its pauses.
 _TOUCHING_SLACK = 0.008  # And vary by this much while they do: the landmarker's noise.
@@ -58,6 +59,7 @@ def estimate_person(seen: Sequence[np.ndarray], resting: Sequence[np.ndarray], m
         pose = solve_pose(frames, neutral, model.rigid)
         faces = neutral + pose.residual(frames, neutral, 1.0)
         neutral = _placed_like(_resting_face(faces, rest, model), model)
+        neutral = _with_depth(neutral, frames, pose, model)
     lids = [_lids(faces, side, model) for side in ("Right", "Left")]
     return Person(neutral, tuple(scale for scale, _ in lids), tuple(closed for _, closed in lids))
 
@@ -120,6 +122,20 @@ def _most_usual(features: np.ndarray, preferred: np.ndarray, possible: np.ndarra
         keep = max(enough, len(chosen) * 2 // 3)
         chosen = chosen[np.sort(np.argsort(distance, kind="stable")[:keep])]
     return chosen
+
+
+def _with_depth(neutral: np.ndarray, frames: np.ndarray, pose: Pose, model: FaceModel) -> np.ndarray:
+    """The same face with the depth that its turning reveals, where expression moves little: skull and eye area."""
+    seen = ((frames - pose.place[:, None]) / pose.scale[:, None, None])[..., :2]
+    rows = pose.rotation[:, :2]  # (T, 2, 3)
+    missing = seen - neutral @ rows.transpose(0, 2, 1)
+    missing -= np.median(missing, 0)  # What is constant is already in the resting face.
+    turn = rows[:, :, 2] - rows[:, :, 2].mean(0)  # How a step in depth shows in the picture.
+    depth = np.einsum("tk,tnk->n", turn, missing) / len(turn) / ((turn**2).sum(1).mean() + _DEPTH_PRIOR)
+    out = neutral.copy()
+    stiff = np.union1d(np.flatnonzero(model.rigid), model.at(*face.EYE_AREA))
+    out[stiff, 2] += depth[stiff]
+    return out
 
 
 def _placed_like(shape: np.ndarray, model: FaceModel) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Landmarks in, face curves out: head pose, gaze, then all 46 other shapes of the whole clip in one bounded solve."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from talker.tracking.descent import descend
 from talker.tracking.face_model import FaceModel
 from talker.tracking.gaze import solve_gaze
 from talker.tracking.landmarks import LandmarkTrack
-from talker.tracking.person import Person, estimate_person
+from talker.tracking.person import Person, estimate_person, lip_gap
 from talker.tracking.pose import Pose, head_angles, solve_pose
 from talker.tracking.rest import silent_frames
 
@@ -24,16 +24,19 @@ _TOLERANCE = 0.0005
 _DEPTH_TRUST = 0.5  # Of the landmarker's depth, where turning the head mixes it into what is seen.
 _OUTLIER = 0.06  # Eye distances: a landmark further from what any face can do no longer pulls harder.
 
-# What a full weight costs before any landmark has moved, per shape: a parsimonious face uses few and likely shapes.
-_SPARSITY = 6.0
-_RIDGE = 80.0
-_UNLIKELY = {  # times the ridge
+# What a full weight costs before any landmark has moved: a parsimonious face uses few and likely shapes.
+_SPARSITY = 4.0
+_RIDGE = 120.0
+_UNLIKELY = {  # Times the ridge: what landmarks hardly tell apart goes to the more usual movement.
     "jawForward": 10.0,
     **dict.fromkeys(("jawLeft", "jawRight", "mouthLeft", "mouthRight"), 4.0),
-    **dict.fromkeys(("mouthRollUpper", "mouthRollLower", "mouthShrugUpper"), 4.0),
+    **dict.fromkeys(("mouthRollUpper", "mouthRollLower"), 8.0),
+    "mouthShrugUpper": 4.0,
+    **dict.fromkeys(("mouthStretchLeft", "mouthStretchRight"), 3.0),
     **dict.fromkeys(("mouthShrugLower", "mouthPressLeft", "mouthPressRight"), 2.0),
-    **dict.fromkeys(("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 0.3),
     **dict.fromkeys(("eyeBlinkLeft", "eyeBlinkRight", "eyeWideLeft", "eyeWideRight"), 0.5),
+    **dict.fromkeys(("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 0.2),
+    **dict.fromkeys(("mouthFrownLeft", "mouthFrownRight"), 0.1),
 }
 # Strength of the temporal term, of each shape's own diagonal, at 25 frames per second.
 _SMOOTHNESS = {"mouth": 0.02, "jaw": 0.0005, "eyes": 0.01, "brows": 0.5, "cheeks": 0.5, "nose": 0.5}
@@ -47,6 +50,10 @@ _EXCLUSIVE = (
     ("mouthFunnel", "mouthPucker"),
 )
 _EXCLUSION = 0.5
+
+# Contact is contact: the nearer the lips, the more the gap of the mesh itself must be theirs. Eye distances.
+_CONTACT_PRECISION = 0.0005
+_CONTACT_GAP, _APART_GAP = 0.010, 0.035
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,16 +100,20 @@ def solve_track(track: LandmarkTrack, seen: np.ndarray, person: Person, model: F
     for round_number in range(_ROUNDS):
         shape = person.neutral + _unscale(np.tensordot(weights, model.basis, 1), person, model)
         pose = solve_pose(filled, shape, model.rigid, pose)
-        moved = pose.residual(filled, person.neutral, 1.0)
         if round_number == 0:
+            moved = _anchored(pose.residual(filled, person.neutral, 1.0), model)
             angles = solve_gaze(moved, known & bridged, person, model)
             weights[:, : arkit.SHAPE_COUNT] = arkit.looks_from_eye_angles(angles)[:, : arkit.SHAPE_COUNT]
-        error = pose.residual(filled, shape, _DEPTH_TRUST)
+        error = _anchored(pose.residual(filled, shape, _DEPTH_TRUST), model)
         if round_number > 0:  # Before anything is explained, an open mouth is not an outlier.
             error = _tamed(error)
         moved = _scale(error + shape - person.neutral, person, model)
         target = moved.reshape(len(moved), -1) @ model.projection
-        descend(weights, free, gram, target, certainty, link, smoothness, sparsity, _SWEEPS, _TOLERANCE)
+        opening = lip_gap(moved, model)
+        apart = np.clip((opening - _CONTACT_GAP) / (_APART_GAP - _CONTACT_GAP), 0, 1)
+        contact = certainty * (1 - apart) ** 2 / _CONTACT_PRECISION**2
+        temporal = (link, smoothness, sparsity)
+        descend(weights, free, gram, target, certainty, *temporal, model.gap_row, opening, contact, _SWEEPS, _TOLERANCE)
     error = pose.residual(filled, person.neutral + _unscale(np.tensordot(weights, model.basis, 1), person, model), 0.0)
     curves = np.array(angles, np.float32)
     curves[:, : arkit.SHAPE_COUNT] = np.clip(weights, 0, 1)
@@ -147,8 +158,16 @@ def _priors(model: FaceModel, fps: float) -> tuple[np.ndarray, np.ndarray, np.nd
     return gram, smoothness, np.full(len(own), _SPARSITY)
 
 
+def _anchored(error: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(T, N, 3) with brows and lids measured from the corners of the eyes: what all of them share is the head's."""
+    corners = error[:, model.at(*face.EYE_CORNERS["Right"], *face.EYE_CORNERS["Left"])].mean(1, keepdims=True)
+    out = error.copy()
+    out[:, model.at(*face.EYE_AREA)] -= corners
+    return out
+
+
 def _tamed(error: np.ndarray) -> np.ndarray:
-    """(T, N, 3) residuals, the large ones shortened: Huber's cost by modified residuals, the normal matrix unchanged."""
+    """(T, N, 3) residuals, the large ones shortened: Huber's cost without touching the normal matrix."""
     length = np.linalg.norm(error, axis=-1, keepdims=True)
     return error * np.minimum(1.0, _OUTLIER / np.maximum(length, 1e-9))
 
