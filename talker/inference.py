@@ -16,6 +16,8 @@ from talker.models.talker import Talker
 from talker.rigs import arkit
 
 _CHUNK_FRAMES = 20 * FEATURE_FPS
+# Every recording is heard as if a second of silence lay around it: a mouth that starts and ends at rest.
+_SILENCE_FRAMES = FEATURE_FPS
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,16 @@ class Model:
         Works through the sound in pieces that overlap by all the context a frame can depend on, so an hour takes
         linear time and little memory, and the pieces fit together.
         """
-        frames = frame_count(len(samples))
-        context = self._context_frames()
+        frames, context = frame_count(len(samples)), self._context_frames()
+        heard = np.pad(samples, _SILENCE_FRAMES * HOP_SAMPLES)
         out = np.empty((frames, arkit.CHANNEL_COUNT), np.float32)
         for first in range(0, frames, _CHUNK_FRAMES):
             last = min(first + _CHUNK_FRAMES, frames)
-            begin = max(0, first - context)
-            piece = torch.from_numpy(np.array(samples[begin * HOP_SAMPLES : (last + context) * HOP_SAMPLES]))
-            piece = torch.nn.functional.pad(piece, (0, max(0, 1 - len(piece))))
+            begin = max(0, first + _SILENCE_FRAMES - context)
+            piece = torch.from_numpy(heard[begin * HOP_SAMPLES : (last + _SILENCE_FRAMES + context) * HOP_SAMPLES])
             curves = self.talker.curves(self.encoder(piece[None].to(self.device)))[0]
-            out[first:last] = curves[first - begin : last - begin].cpu().numpy()
+            skip = first + _SILENCE_FRAMES - begin
+            out[first:last] = curves[skip : skip + last - first].cpu().numpy()
         return out
 
     def _context_frames(self) -> int:

@@ -36,11 +36,11 @@ def save_checkpoint(
     half: bool = True,
 ) -> None:
     """Write `weights` ("encoder.*" and "talker.*") and what is needed to rebuild the modules around them."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     dtype = torch.float16 if half else torch.float32
     with atomic_output(folder / "model.safetensors") as temporary:
-        save_file({name: tensor.to(dtype).contiguous() for name, tensor in weights.items()}, temporary)
+        temporary.write_bytes(save({name: tensor.to(dtype).contiguous() for name, tensor in weights.items()}))
     config = {"format": FORMAT, "encoder": asdict(encoder_config), "talker": asdict(talker_config)}
     with atomic_output(folder / "config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
