@@ -73,9 +73,11 @@ def embed_landmarks(head: HeadMesh, landmarker: Landmarker, camera: Camera | Non
         views = _with_mirror_images(views, mirror)
     landmark_faces, landmark_weights = _Surface(head, views).nearest()
     for part, landmarks in _IRIS_RINGS.items():
-        for landmark, point in zip(landmarks, _iris_points(head, part, views, landmarks), strict=True):
-            candidates = head.part_faces(part).numpy()
-            landmark_faces[landmark], landmark_weights[landmark] = _closest(head, candidates, point)
+        if len(head.parts[part]) == 0:
+            continue  # Without eyeballs the irises stay on the lids.
+        centre = head.eye_centres[("left_eye", "right_eye").index(part)].numpy()
+        for landmark, point in zip(landmarks, _iris_points(head, part, centre, views, landmarks), strict=True):
+            landmark_faces[landmark], landmark_weights[landmark] = _towards(head, part, centre, point)
     return replace(
         head,
         landmark_faces=torch.from_numpy(landmark_faces),
@@ -206,10 +208,8 @@ def _cost(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return np.where(error < _FAR, error**2, _FAR * (2 * error - _FAR)).sum(0)
 
 
-def _iris_points(head: HeadMesh, part: str, views: _Views, landmarks: range) -> np.ndarray:
+def _iris_points(head: HeadMesh, part: str, centre: np.ndarray, views: _Views, landmarks: range) -> np.ndarray:
     """(5, 3) the pupil and four points of the iris' edge in the resting pose, at the angles of the first view."""
-    eye = ("left_eye", "right_eye").index(part)
-    centre = head.eye_centres[eye].numpy()
     radius = float(np.linalg.norm(head.neutral[head.parts[part]].numpy() - centre, axis=1).max())
     offset = views.landmarks[0, landmarks[1:]] - views.landmarks[0, landmarks[0]]
     quarter = np.pi / 2 * np.rint(np.arctan2(-offset[:, 1], offset[:, 0]) / (np.pi / 2))
@@ -218,12 +218,11 @@ def _iris_points(head: HeadMesh, part: str, views: _Views, landmarks: range) -> 
     return centre + np.concatenate([[[0, 0, radius]], edge])
 
 
-def _closest(head: HeadMesh, candidates: np.ndarray, point: np.ndarray) -> tuple[int, np.ndarray]:
-    """The face and weights of the surface point nearest to a point of the resting head."""
-    from trimesh.triangles import closest_point, points_to_barycentric
-
-    triangles = head.neutral[head.faces[candidates]].numpy().astype(float)
-    nearest = closest_point(triangles, np.broadcast_to(point, (len(triangles), 3)))
-    index = int(np.argmin(((nearest - point) ** 2).sum(1)))
-    weights = points_to_barycentric(triangles[index : index + 1], nearest[index : index + 1])[0]
-    return int(candidates[index]), np.clip(weights, 0, 1) / np.clip(weights, 0, 1).sum()
+def _towards(head: HeadMesh, part: str, centre: np.ndarray, point: np.ndarray) -> tuple[int, np.ndarray]:
+    """The face and weights where a ray from an eyeball's centre through a point meets the eyeball at rest."""
+    candidates = head.part_faces(part).numpy()
+    corners = head.neutral[head.faces[candidates]].numpy().astype(float) - centre
+    weights = np.linalg.solve(corners.transpose(0, 2, 1), np.broadcast_to(point - centre, (len(corners), 3))[..., None])
+    best = int(np.argmax(weights[..., 0].min(1)))  # Inside a triangle no weight is negative.
+    chosen = weights[best, :, 0].clip(0)
+    return int(candidates[best]), chosen / chosen.sum()
