@@ -18,7 +18,7 @@ from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 from talker.tracking.face_model import RIGID
 from talker.tracking.landmarks import LandmarkTrack, read_track_set
-from talker.tracking.person import lips_touch
+from talker.tracking.person import closed_gap
 from talker.tracking.rest import silent_frames
 from talker.tracking.solve import Solution, solve_person
 
@@ -150,11 +150,11 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1]) if a.std() > 1e-6 and b.std() > 1e-6 else np.nan
 
 
-def closed_gap(tracks: Sequence[LandmarkTrack]) -> float:
+def _closed_gap(tracks: Sequence[LandmarkTrack], resting: Sequence[np.ndarray]) -> float:
     """A person's lip gap when the lips touch."""
-    gaps = [Face.of(aligned(t.points()[t.found].astype(np.float64))).gap for t in tracks if t.found.any()]
-    gap = np.concatenate(gaps)
-    return float(np.median(gap[lips_touch(gap)]))
+    gaps = [Face.of(aligned(t.points()[t.found].astype(np.float64))).gap for t in tracks]
+    rest = np.concatenate([r[t.found] for r, t in zip(resting, tracks, strict=True)])
+    return closed_gap(np.concatenate(gaps), rest)
 
 
 def speaker_of(set_name: str, clip: str) -> str:
@@ -211,7 +211,7 @@ def evaluate_set(
         solutions = solve_person(tracks, head, resting)
         seconds += time.process_time() - begin
         frames += sum(track.frame_count for track in tracks)
-        touching = closed_gap(tracks)
+        touching = _closed_gap(tracks, resting)
         for track, solution in zip(tracks, solutions, strict=True):
             solved.append((track, solution))
             if (track.found & solution.valid).sum() >= FEWEST_FRAMES:
@@ -237,7 +237,9 @@ def _emotions(figures: Sequence[ClipFigures]) -> list[str]:
     for actor in sorted({f.name[:2] for f in figures}):
         down, height = (
             {
-                emotion: np.mean([value(f) for f in figures if f.name.startswith(actor) and f.name[6:8] == code] or np.nan)
+                emotion: np.mean(
+                    [value(f) for f in figures if f.name.startswith(actor) and f.name[6:8] == code] or np.nan
+                )
                 for emotion, code in (("neutral", "01"), ("angry", "06"))
             }
             for value in (lambda f: f.mean_weights[shapes].mean(), lambda f: f.brow_height)

@@ -37,9 +37,7 @@ class TrackingBatch:
                 self._failed[job.source] = error
         if tracks:
             takes = takes_of(list(tracks.values()), self._head, self._person)
-            self._known = {
-                source: (track, take) for (source, track), take in zip(tracks.items(), takes, strict=True)
-            }
+            self._known = {source: (track, take) for (source, track), take in zip(tracks.items(), takes, strict=True)}
 
     def work(self, job: Job, format: str | None, rig: str | None) -> str:
         """Do one file; returns a line about it."""

@@ -1,6 +1,5 @@
 """The bounded least-squares solve over a whole clip at once."""
 
-import numpy as np
 from numba import njit
 
 
@@ -8,15 +7,16 @@ from numba import njit
 def descend(
     weights, free, gram, target, confidence, link, smoothness, sparsity, row, row_target, row_weight, sweeps, tolerance
 ):
-    """Coordinate descent, in place, on
+    """Minimise by coordinate descent, in place, over all frames t with 0 <= w <= 1.
 
         sum_t confidence_t (w_t' gram w_t / 2 - target_t' w_t) + sparsity' w_t
         + sum_t row_weight_t (row' w_t - row_target_t)^2 / 2
-        + sum_t link_t smoothness' (w_t - w_{t-1})^2 / 2     with 0 <= w <= 1.
+        + sum_t link_t smoothness' (w_t - w_{t-1})^2 / 2
 
     weights (T, K); free (F,) the columns that may change; target (T, K); confidence (T,); link (T,), how much frame t
-    belongs to frame t - 1 (0 after a cut); smoothness, sparsity (K,). The temporal term looks both ways in time, so it
-    delays nothing. row (K,), row_target, row_weight (T,): one more measurement whose weight changes over time. Stops when no weight moves by more than `tolerance` in a sweep; returns the number of sweeps.
+    belongs to frame t - 1 (0 after a cut); smoothness, sparsity (K,). row (K,), row_target, row_weight (T,) are one
+    more measurement, whose weight changes over time. The temporal term looks both ways, so it delays nothing. Stops
+    when no weight moves by more than `tolerance` in a sweep; returns the number of sweeps.
     """
     frames = len(weights)
     for sweep in range(sweeps):

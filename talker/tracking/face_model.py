@@ -6,11 +6,10 @@ Lengths are in outer eye distances of the head (landmarks 33 to 263), in the hea
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
-from talker.tracking.sighting import seen_deltas
+from talker.tracking.sighting import landmark_basis, seen_moves
 
 # MediaPipe's landmark numbers; left and right are the subject's own.
 INNER_LIPS_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
@@ -85,7 +84,6 @@ class FaceModel:
         gram: (52, 52) its matrix.
         gap_row: (52,) how much each shape opens the lips of the mesh itself, over the three middle pairs.
         eye_radius: Distance of the pupil from the eyeball's centre.
-        unit: Metres in one eye distance.
     """
 
     index: np.ndarray
@@ -96,21 +94,16 @@ class FaceModel:
     gram: np.ndarray
     gap_row: np.ndarray
     eye_radius: float
-    unit: float
 
     @classmethod
     def of(cls, head: HeadMesh, measured: np.ndarray) -> "FaceModel":
         """`measured` are the landmark numbers that a track has."""
-        weights = torch.zeros(arkit.SHAPE_COUNT, arkit.CHANNEL_COUNT)
-        weights[:, : arkit.SHAPE_COUNT] = torch.eye(arkit.SHAPE_COUNT)
-        rest = head.landmarks_of(head.neutral).double().numpy()
-        moved = head.landmarks(weights).double().numpy()
-        unit = float(np.linalg.norm(rest[33] - rest[263]))
-        pupils = rest[[IRIS["Left"], IRIS["Right"]]] - head.eye_centres.double().numpy()
+        rest, basis = landmark_basis(head)
+        metres = head.landmarks_of(head.neutral)
+        pupils = metres[[IRIS["Left"], IRIS["Right"]]] - head.eye_centres
         index = np.array(sorted(set(map(int, measured)) & USED_LANDMARKS))
-        basis = (moved - rest) / unit
         gap_row = (basis[:, [82, 13, 312], 1] - basis[:, [87, 14, 317], 1]).mean(1)
-        seen = seen_deltas(head)
+        seen = seen_moves(rest, basis)
         if seen is not None:
             known = seen.any(axis=(1, 2))
             basis[known] = (1 - _SEEN_SHARE) * basis[known] + _SEEN_SHARE * seen[known]
@@ -119,13 +112,12 @@ class FaceModel:
         return cls(
             index=index,
             rigid=np.array([RIGID.get(int(landmark), 0.0) for landmark in index]),
-            neutral=((rest - rest[[33, 263]].mean(0)) / unit)[index],
+            neutral=rest[index],
             basis=basis,
             projection=projection,
             gram=gram,
             gap_row=gap_row,
-            eye_radius=float(np.linalg.norm(pupils, axis=1).mean() / unit),
-            unit=unit,
+            eye_radius=float(pupils.norm(dim=1).mean() / (metres[33] - metres[263]).norm()),
         )
 
     def at(self, *landmarks: int) -> np.ndarray:
@@ -136,8 +128,11 @@ class FaceModel:
 
 
 USED_LANDMARKS = {
-    *RIGID, *(landmark for landmarks in _PRECISION for landmark in landmarks), *EYE_CORNERS["Left"],
-    *EYE_CORNERS["Right"], *IRIS.values(),
+    *RIGID,
+    *(landmark for landmarks in _PRECISION for landmark in landmarks),
+    *EYE_CORNERS["Left"],
+    *EYE_CORNERS["Right"],
+    *IRIS.values(),
 }
 
 

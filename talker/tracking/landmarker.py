@@ -89,7 +89,8 @@ def track_video(path: Path, landmarker: Path, progress: Callable[[int], None] = 
             changes.append(0.0 if thumbnail is None else float(np.abs(small - thumbnail).mean()))
             thumbnail = small
             result = detect(picture.pixels, len(seconds))
-            faces = [np.array([(p.x, p.y, p.z) for p in face]) * [size[0], size[1], size[0]] for face in result.face_landmarks]
+            scale = np.array([size[0], size[1], size[0]])
+            faces = [np.array([(p.x, p.y, p.z) for p in face]) * scale for face in result.face_landmarks]
             chosen = _choose(faces, last)
             found.append(chosen is not None)
             counts.append(len(faces))

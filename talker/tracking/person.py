@@ -19,6 +19,7 @@ _DEPTH_PRIOR = 0.002  # Square of the turning, in radians, from which on it tell
 
 _TOUCHING_PERCENTILE = 3.0  # Everybody's lips touch in more than 3 % of the frames of speech with its pauses.
 _TOUCHING_SLACK = 0.008  # And vary by this much while they do: the landmarker's noise.
+_RESTING_SLACK = 0.025
 _RESTING_SHARE = 0.15
 _OPEN_EYE = 0.7  # Of the usual opening: less is a blink or its flank.
 _CLOSED_EYE = 0.35  # Of the usual opening: what the landmarker reports of a closed eye when no blink was seen.
@@ -69,9 +70,24 @@ def lip_gap(faces: np.ndarray, model: FaceModel) -> np.ndarray:
     return (faces[:, model.at(82, 13, 312), 1] - faces[:, model.at(87, 14, 317), 1]).mean(1)
 
 
-def lips_touch(gap: np.ndarray) -> np.ndarray:
-    """(T,) lip gaps of one person -> (T,) bool, the lips are surely together."""
-    return gap <= np.percentile(gap, _TOUCHING_PERCENTILE) + _TOUCHING_SLACK
+def lips_touch(gap: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """(T,) lip gaps of one person, (T,) frames at rest -> (T,) bool, the lips are surely together.
+
+    Some lips overlap in the landmarks when they are pressed or smile; those of a resting mouth may be a little wider
+    apart and still touch.
+    """
+    closed = np.percentile(gap, _TOUCHING_PERCENTILE)
+    if rest.sum() >= _FEWEST_FRAMES:
+        resting = np.percentile(gap[rest], 2 * _TOUCHING_PERCENTILE)
+        closed = max(closed, resting) if resting < closed + _RESTING_SLACK else closed
+    return gap <= closed + _TOUCHING_SLACK
+
+
+def closed_gap(gap: np.ndarray, rest: np.ndarray) -> float:
+    """The lip gap of somebody's touching lips: at rest when that was seen."""
+    touching = lips_touch(gap, rest)
+    resting = touching & rest
+    return float(np.median(gap[resting if resting.sum() >= _FEWEST_FRAMES else touching]))
 
 
 def eye_opening(faces: np.ndarray, side: str, model: FaceModel) -> np.ndarray:
@@ -84,7 +100,7 @@ def _resting_face(faces: np.ndarray, rest: np.ndarray, model: FaceModel) -> np.n
     """(T, N, 3) aligned faces -> (N, 3): each region as it is when that region rests."""
     out = np.median(faces, 0)
     gap = lip_gap(faces, model)
-    touching = lips_touch(gap)
+    touching = lips_touch(gap, rest)
     corners = faces[:, model.at(*face.MOUTH_CORNERS)]
     chin = faces[:, model.at(face.CHIN)[0], 1]
     mouth = np.stack([corners[:, 0, 0] - corners[:, 1, 0], *corners[..., 1].T, chin], 1)
@@ -94,14 +110,15 @@ def _resting_face(faces: np.ndarray, rest: np.ndarray, model: FaceModel) -> np.n
     out[lower] = np.median(faces[chosen][:, lower], 0)
     for pair in zip(face.INNER_LIPS_UPPER, face.INNER_LIPS_LOWER, strict=True):
         a, b = model.at(*pair)
-        missing = np.median(faces[touching][:, a, 1] - faces[touching][:, b, 1]) - (out[a, 1] - out[b, 1])
+        missing = closed_gap(faces[:, a, 1] - faces[:, b, 1], rest) - (out[a, 1] - out[b, 1])
         out[[a, b], 1] += missing / 2, -missing / 2
 
     openings = np.stack([eye_opening(faces, side, model) for side in ("Right", "Left")], 1)
     awake = (openings > _OPEN_EYE * np.median(openings, 0)).all(1)
     lids = model.at(*(k for part in (face.LIDS_UPPER, face.LIDS_LOWER) for side in part.values() for k in side))
     irises = model.at(*face.IRIS.values())
-    chosen = _most_usual(np.concatenate([openings, 2 * faces[:, irises, :2].reshape(len(faces), -1)], 1), awake & rest, awake)
+    gaze = faces[:, irises, :2].reshape(len(faces), -1)
+    chosen = _most_usual(np.concatenate([openings, 2 * gaze], 1), awake & rest, awake)
     both = np.concatenate([lids, irises])
     out[both] = np.median(faces[chosen][:, both], 0)
 

@@ -2,13 +2,12 @@
 
 The landmarker does not report what a surface does. It flattens small movements towards faces it knows: of a brow that
 goes down it sees three quarters, of a stretched mouth half, and a funnel looks different altogether. So the solver
-explains landmarks by the mean of what a shape does to the mesh and what the landmarker makes of it. On stretches of real
-iPhone takes, drawn and tracked, that raised the correlation of the twenty main shapes from 0.62 to 0.69.
+explains landmarks by the mean of what a shape does to the mesh and what the landmarker makes of it. On stretches of
+real iPhone takes, drawn and tracked, that raised the correlation of the twenty main shapes from 0.62 to 0.69.
 
 `python -m talker.tracking.sighting --landmarker FILE` looks again, which takes a minute; do so when the head changes.
 """
 
-import hashlib
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
@@ -35,6 +34,7 @@ _UNSEEN = ("eyeLook", "cheek", "tongue")  # The irises, or nothing, tell of them
 _BLEND = 0.06  # Eye distances on either side of the middle over which a pair's movement is shared out.
 _ROUNDS = 4
 _RIDGE = 1e-2
+_SAME_HEAD = 0.03  # Eye distances: what a touch-up of the head may change.
 
 
 def sighting_file() -> Path:
@@ -42,29 +42,33 @@ def sighting_file() -> Path:
     return rigs_dir() / "arkit" / "sighting.npz"
 
 
-def head_digest(head: HeadMesh) -> str:
-    """Tells whether a sighting belongs to a head."""
-    digest = hashlib.sha256()
-    for tensor in (head.neutral, head.deltas.half(), head.landmark_faces, head.landmark_weights):
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
-    return digest.hexdigest()
+def landmark_basis(head: HeadMesh) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks of the resting head (478, 3) and what each shape adds to the mesh (52, 478, 3), in eye distances.
+
+    The origin is the middle between the outer corners of the eyes.
+    """
+    rest = head.landmarks_of(head.neutral).double()
+    moves = torch.stack([head.landmarks_of(delta) for delta in head.deltas]).double()
+    unit = (rest[33] - rest[263]).norm()
+    return ((rest - rest[[33, 263]].mean(0)) / unit).numpy(), (moves / unit).numpy()
 
 
 @lru_cache(maxsize=1)
-def _kept_sighting() -> tuple[str, np.ndarray] | None:
+def _kept_sighting() -> dict[str, np.ndarray] | None:
     if not sighting_file().is_file():
         return None
-    arrays = read_arrays(sighting_file(), required=("head", "deltas"))
-    return str(arrays["head"]), arrays["deltas"].astype(np.float64)
+    return read_arrays(sighting_file(), required=("rest", "moves", "seen"))
 
 
-def seen_deltas(head: HeadMesh) -> np.ndarray | None:
+def seen_moves(rest: np.ndarray, moves: np.ndarray) -> np.ndarray | None:
     """(52, 478, 3) eye distances: what the landmarker sees of each shape at weight 1; zeros for shapes without a trace.
 
-    None for any head but the one that was looked at.
+    None for a head whose landmarks rest or move otherwise than those of the one that was looked at.
     """
     kept = _kept_sighting()
-    return kept[1] if kept is not None and kept[0] == head_digest(head) else None
+    if kept is None or max(np.abs(kept["rest"] - rest).max(), np.abs(kept["moves"] - moves).max()) > _SAME_HEAD:
+        return None
+    return kept["seen"].astype(np.float64)
 
 
 def sighted_track(curves: np.ndarray, fps: float, head: HeadMesh, landmarker: Path) -> LandmarkTrack:
@@ -99,8 +103,7 @@ def look_at_shapes(head: HeadMesh, landmarker: Path) -> np.ndarray:
     seen = sighted_track(curves, 30.0, head, landmarker).points().astype(np.float64)
     if not np.isfinite(seen).all():
         raise TalkerError("the face landmarker does not see the default head in all its shapes")
-    rest = head.landmarks_of(head.neutral).double().numpy()
-    neutral = (rest - rest[[33, 263]].mean(0)) / np.linalg.norm(rest[33] - rest[263])
+    neutral = landmark_basis(head)[0]
     side = np.clip(0.5 + neutral[:, :1] / _BLEND, 0, 1)  # 1 on the subject's left, where x is positive.
     rigid = np.array([RIGID.get(landmark, 0.0) for landmark in range(LANDMARK_COUNT)])
     resting = (curves == 0).all(1)
@@ -150,10 +153,12 @@ def main(arguments: list[str]) -> None:
     """Look at the default head and keep what was seen."""
     landmarker = find_landmarker(Path(arguments[1]) if arguments[:1] == ["--landmarker"] else None)
     head = HeadMesh.load()
-    deltas = look_at_shapes(head, landmarker)
+    rest, moves = landmark_basis(head)
+    seen = look_at_shapes(head, landmarker)
     with atomic_output(sighting_file()) as path, path.open("wb") as file:
-        arrays = {"head": np.array(head_digest(head)), "deltas": deltas.astype(np.float16)}
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        arrays = {"rest": rest, "moves": moves, "seen": seen}
+        halves = {name: array.astype(np.float16) for name, array in arrays.items()}
+        np.savez_compressed(file, allow_pickle=False, **halves)
 
 
 if __name__ == "__main__":

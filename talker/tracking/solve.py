@@ -25,7 +25,8 @@ _DEPTH_TRUST = 0.5  # Of the landmarker's depth, where turning the head mixes it
 _OUTLIER = 0.06  # Eye distances: a landmark further from what any face can do no longer pulls harder.
 
 # What a full weight costs before any landmark has moved: a parsimonious face uses few and likely shapes.
-_SPARSITY = 4.0
+# Small movements of brows and nose are noise more often than not.
+_SPARSITY = {"mouth": 4.0, "jaw": 4.0, "eyes": 10.0, "brows": 14.0, "cheeks": 20.0, "nose": 25.0, "tongue": 0.0}
 _RIDGE = 120.0
 _UNLIKELY = {  # Times the ridge: what landmarks hardly tell apart goes to the more usual movement.
     "jawForward": 10.0,
@@ -35,11 +36,11 @@ _UNLIKELY = {  # Times the ridge: what landmarks hardly tell apart goes to the m
     **dict.fromkeys(("mouthStretchLeft", "mouthStretchRight"), 3.0),
     **dict.fromkeys(("mouthShrugLower", "mouthPressLeft", "mouthPressRight"), 2.0),
     **dict.fromkeys(("eyeBlinkLeft", "eyeBlinkRight", "eyeWideLeft", "eyeWideRight"), 0.5),
-    **dict.fromkeys(("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 0.2),
-    **dict.fromkeys(("mouthFrownLeft", "mouthFrownRight"), 0.1),
+    **dict.fromkeys(("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 0.05),
+    **dict.fromkeys(("mouthFrownLeft", "mouthFrownRight"), 0.3),
 }
 # Strength of the temporal term, of each shape's own diagonal, at 25 frames per second.
-_SMOOTHNESS = {"mouth": 0.02, "jaw": 0.0005, "eyes": 0.01, "brows": 0.5, "cheeks": 0.5, "nose": 0.5}
+_SMOOTHNESS = {"mouth": 0.02, "jaw": 0.0005, "eyes": 0.01, "brows": 0.5, "cheeks": 0.5, "nose": 0.5, "tongue": 0.0}
 _SYMMETRY = 0.3  # Pull of left and right together, of their diagonal.
 _EXCLUSIVE = (
     ("jawLeft", "jawRight"),
@@ -154,8 +155,8 @@ def _priors(model: FaceModel, fps: float) -> tuple[np.ndarray, np.ndarray, np.nd
         push = _EXCLUSION * np.sqrt(own[i] * own[j])
         gram[[i, j], [j, i]] += push
     part = [arkit.region(name) for name in arkit.SHAPES]
-    smoothness = own * np.array([_SMOOTHNESS.get(p, 0.0) for p in part]) * (fps / 25) ** 2
-    return gram, smoothness, np.full(len(own), _SPARSITY)
+    smoothness = own * np.array([_SMOOTHNESS[p] for p in part]) * (fps / 25) ** 2
+    return gram, smoothness, np.array([_SPARSITY[p] for p in part])
 
 
 def _anchored(error: np.ndarray, model: FaceModel) -> np.ndarray:

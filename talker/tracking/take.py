@@ -28,10 +28,7 @@ def find_face(video: Path, landmarker: Path) -> LandmarkTrack:
 
 def takes_of(tracks: Sequence[LandmarkTrack], head: HeadMesh, person: str | None = None) -> list[FaceAnimation]:
     """Solve the clips of one person; confidence and validity of every frame go into the meta data."""
-    return [
-        _take(track, solution, person)
-        for track, solution in zip(tracks, solve_person(tracks, head), strict=True)
-    ]
+    return [_take(track, solution, person) for track, solution in zip(tracks, solve_person(tracks, head), strict=True)]
 
 
 def describe(take: FaceAnimation) -> str:
