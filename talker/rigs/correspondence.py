@@ -33,7 +33,7 @@ _PLACING_ROUNDS = 16
 _STIFFNESS = (2000.0, 600.0, 200.0, 60.0, 20.0, 6.0, 2.0)  # Of the skin against bending, from first to last.
 _PULLS = 4  # Per stiffness.
 _HINT_TRUST = 0.5  # Of a sighted landmark, against 1 for a nearest point.
-_BELIEVABLE = 0.003  # Metres from a sighted landmark to where the stretched skin has it.
+_BELIEVABLE = (0.008, 0.003)  # Metres from a sighted landmark to where the skin has it, from first to last.
 _HINTED_STIFFNESS = 10.0  # Below it the skin is soft enough for single mistaken sightings to dent it.
 _REACH = (0.030, 0.006)  # Metres within which a nearest point counts, from first to last.
 _ALIKE = 0.5  # Share of our skin that a head must match once placed; people reach 0.9, scattered points 0.1.
@@ -171,7 +171,9 @@ def _placed(ours: _OurSkin, theirs: _TheirSkin) -> _Placing:
     for turn in range(_PLACING_ROUNDS):
         surface = theirs.surface(placing.identity, 0.0)
         placed = placing(vertices)
-        found, targets, trust = corresponding(placed, ours.faces, surface, _reach(turn / (_PLACING_ROUNDS - 1)))
+        found, targets, trust = corresponding(
+            placed, ours.faces, surface, _falling(_REACH, turn / (_PLACING_ROUNDS - 1))
+        )
         if trust.sum() < 100:
             break
         source = np.concatenate([vertices, ours.eyes])
@@ -219,18 +221,22 @@ def _stretched(
     vertices = placed
     schedule = [stiffness for stiffness in _STIFFNESS[:rounds] for _ in range(_PULLS)]
     for turn, stiffness in enumerate(schedule):
-        reach = _reach(0.3 + 0.7 * turn / len(schedule))
+        reach = _falling(_REACH, 0.3 + 0.7 * turn / len(schedule))
         _, targets, trust = corresponding(vertices, ours.faces, surface, reach)
-        pins = hints.doubted(vertices, _BELIEVABLE) if hints and stiffness >= _HINTED_STIFFNESS else None
+        pins = (
+            hints.doubted(vertices, _falling(_BELIEVABLE, turn / len(schedule)))
+            if hints and stiffness >= _HINTED_STIFFNESS
+            else None
+        )
         vertices = skin.pulled(targets, trust, stiffness, pins)
     _, nearest = surface.nearest(vertices)
     gap = np.linalg.norm(nearest - vertices, axis=1)
     return vertices, float((gap * trust).sum() / trust.sum())
 
 
-def _reach(progress: float) -> float:
-    first, last = _REACH
-    return first * (last / first) ** progress
+def _falling(ends: tuple[float, float], progress: float) -> float:
+    """From the first to the last value while progress goes from 0 to 1."""
+    return ends[0] * (ends[1] / ends[0]) ** progress
 
 
 def _jaw_angle(ours: _OurSkin, theirs: _TheirSkin, placing: _Placing, landmarks: np.ndarray) -> float:
