@@ -171,7 +171,7 @@ def test_formats_lists_what_is_installed(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "talker.cli", *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-m", "talker", *arguments], capture_output=True, text=True, timeout=120)
 
 
 def test_the_program_itself(folder: Path) -> None:
@@ -207,7 +207,7 @@ def cpu_seconds(*arguments: str) -> float:
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="processor time of a child is measured on Unix only")
 @pytest.mark.parametrize(
-    ("arguments", "limit"), [(["-c", "import talker"], 0.2), (["-m", "talker.cli", "--help"], 0.5)]
+    ("arguments", "limit"), [(["-c", "import talker"], 0.2), (["-m", "talker", "--help"], 0.5)]
 )
 def test_answers_at_once(arguments: list[str], limit: float) -> None:
     assert cpu_seconds(*arguments) < 2 * limit  # Twice: a shared machine's cores are slower when both are busy.

@@ -1,0 +1,42 @@
+"""The command line: one small class per verb; each parses, calls and prints.
+
+Heavy imports (torch above all) happen inside `run`, so that `talker --help` answers at once.
+"""
+
+import sys
+from typing import Annotated
+
+import tyro
+
+from talker.cli.learning import Train
+from talker.cli.rigs import Rigs
+from talker.cli.sources import Animate, Track
+from talker.cli.takes import Convert, Formats, Preview
+from talker.errors import TalkerError
+
+# One line per verb.
+Command = (
+    Annotated[Animate, tyro.conf.subcommand("animate")]
+    | Annotated[Convert, tyro.conf.subcommand("convert")]
+    | Annotated[Formats, tyro.conf.subcommand("formats")]
+    | Annotated[Preview, tyro.conf.subcommand("preview")]
+    | Annotated[Rigs, tyro.conf.subcommand("rigs")]
+    | Annotated[Track, tyro.conf.subcommand("track")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Exit status: 0 done, 1 some inputs of a batch failed, 2 nothing could be done."""
+    try:
+        command = tyro.cli(Command, prog="talker", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
+        return command.run()
+    except TalkerError as error:
+        print(f"talker: error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except BrokenPipeError:  # The reader of our output, `head` say, has seen enough.
+        sys.stdout = None
+        return 0
+    except KeyboardInterrupt:
+        print("talker: interrupted", file=sys.stderr)  # noqa: T201
+        return 130

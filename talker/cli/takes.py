@@ -1,0 +1,128 @@
+"""Takes that exist: convert them, look at them, list their formats."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from talker.audio import read_audio
+from talker.cli.output import OptionalName, OptionalPath, OptionalRate, say, say_table
+from talker.errors import TalkerError
+from talker.export.registry import (
+    DEFAULT_OPTIONS,
+    ExportOptions,
+    available_formats,
+    format_for,
+    read_animation,
+    write_animation,
+)
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert a take from one format to another, both told by their extensions.
+
+    For example:
+      talker convert take.csv take.glb
+      talker convert take.csv curves.csv --rig metahuman --fps 30
+      talker convert take.npz take.fbx --blender /usr/bin/blender
+    """
+
+    input: Annotated[Path, tyro.conf.Positional]
+    """File to read."""
+    output: Annotated[Path, tyro.conf.Positional]
+    """File to write."""
+    rig: OptionalName = None
+    """Rig to write where the extension leaves a choice (see `talker rigs list`)."""
+    fps: OptionalRate = None
+    """Frames per second to write; those of the input when not given."""
+    format: OptionalName = None
+    """Output format, when the extension does not say it (see `talker formats`)."""
+    input_format: OptionalName = None
+    """Input format, when the content does not say it."""
+    audio: OptionalPath = None
+    """Sound to attach to the take."""
+    options: Annotated[ExportOptions, tyro.conf.arg(name="")] = DEFAULT_OPTIONS
+    """What single formats need to know."""
+
+    def run(self) -> int:
+        """Read, convert, write."""
+        format_for(self.output, self.format, self.rig)  # A misspelt output should not wait for a long input.
+        animation = read_animation(self.input, self.input_format, self.options)
+        if self.audio is not None:
+            animation = replace(animation, audio=read_audio(self.audio))
+        if self.fps is not None:
+            animation = animation.resample(self.fps)
+        written = write_animation(animation, self.output, self.format, self.rig, self.options)
+        say(f"{self.output}: {written.name}, {animation.frame_count} frames at {animation.fps:g} fps")
+        return 0
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Look at a take: as a video with its sound, as a page for the browser, or as a still picture.
+
+    For example:
+      talker preview take.csv -o take.mp4 --side-view --curve-strip
+      talker preview take.csv -o take.html --audio take.mov
+      talker preview take.csv -o face.png --time 1.2
+    """
+
+    input: Annotated[Path, tyro.conf.Positional]
+    """File to read."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
+    """File to write: .mp4, .html, or .png."""
+    time: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None
+    """Moment a PNG shows; without it, twelve moments spread over the take."""
+    fps: OptionalRate = None
+    """Frames per second to show; those of the input when not given."""
+    input_format: OptionalName = None
+    """Input format, when the content does not say it (see `talker formats`)."""
+    audio: OptionalPath = None
+    """Sound to play along."""
+    options: Annotated[ExportOptions, tyro.conf.arg(name="")] = DEFAULT_OPTIONS
+    """What single formats need to know."""
+
+    def run(self) -> int:
+        """Read and draw."""
+        still = self.output.suffix.lower() == ".png"
+        if not still and format_for(self.output).name not in ("mp4", "html"):
+            raise TalkerError(
+                f"{self.output}: a preview is an .mp4, .html or .png file; `talker convert` writes others"
+            )
+        if self.time is not None and not still:
+            raise TalkerError("--time chooses the moment of a .png; an .mp4 or .html shows the whole take")
+        animation = read_animation(self.input, self.input_format, self.options)
+        if self.audio is not None:
+            animation = replace(animation, audio=read_audio(self.audio))
+        if self.fps is not None:
+            animation = animation.resample(self.fps)
+        if still:
+            from talker.render.stills import write_still
+
+            count = write_still(animation, self.output, self.time, self.options)
+            say(f"{self.output}: {count} of {animation.frame_count} frames")
+        else:
+            written = write_animation(animation, self.output, options=self.options)
+            say(f"{self.output}: {written.name}, {animation.frame_count} frames at {animation.fps:g} fps")
+        return 0
+
+
+@dataclass(frozen=True)
+class Formats:
+    """List the file formats talker reads and writes."""
+
+    def run(self) -> int:
+        """Print the table."""
+        able = {True: "yes", False: ""}
+        say_table(
+            [
+                {
+                    **{"format": format.name, "extension": format.extension, "rig": format.rig},
+                    **{"reads": able[format.readable], "writes": able[format.writable], "what it is": format.summary},
+                }
+                for format in available_formats()
+            ]
+        )
+        return 0
