@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from talker.errors import TalkerError
-from talker.export.registry import Format, available_formats, format_for
+from talker.export.registry import FORMATS, Format, format_for
 
 SOUND_EXTENSIONS = (
     *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"),
@@ -102,7 +102,7 @@ def _names_a_file(output: Path, format: str | None) -> bool:
 def _folder_format(format: str | None, rig: str | None) -> Format:
     """What to fill a folder with: the named format, else a table of the rig's curves, else the rig's first format."""
     if format is None and rig is not None:
-        speaking = [f for f in available_formats() if f.rig == rig]
+        speaking = [f for f in FORMATS if f.rig == rig]
         if speaking and not any(f.extension == _DEFAULT_EXTENSION for f in speaking):
             return speaking[0]
     return format_for(Path(f"any{_DEFAULT_EXTENSION}"), format, rig)

@@ -11,8 +11,8 @@ from talker.cli.output import OptionalName, OptionalPath, OptionalRate, say, say
 from talker.errors import TalkerError
 from talker.export.registry import (
     DEFAULT_OPTIONS,
+    FORMATS,
     ExportOptions,
-    available_formats,
     format_for,
     read_animation,
     write_animation,
@@ -122,7 +122,7 @@ class Formats:
                     **{"format": format.name, "extension": format.extension, "rig": format.rig},
                     **{"reads": able[format.readable], "writes": able[format.writable], "what it is": format.summary},
                 }
-                for format in available_formats()
+                for format in FORMATS
             ]
         )
         return 0

@@ -120,6 +120,6 @@ def shapes_by_name(path: Path, names: list[str], weights: np.ndarray) -> np.ndar
 
 def _animation(path: Path, curves: np.ndarray, fps: float) -> FaceAnimation:
     try:
-        return FaceAnimation(curves, fps, meta={"source": path.name})
+        return FaceAnimation(curves, fps)
     except TalkerError as error:
         raise TalkerError(f"{path}: {error}") from error

@@ -44,7 +44,7 @@ def read(path: Path, options: ExportOptions) -> FaceAnimation:
     for start in range(0, len(numbered), _BLOCK_FRAMES):
         columns = _parse(path, numbered[start : start + _BLOCK_FRAMES])
         blocks.append(metahuman.board_to_arkit(emoface.columns_to_board(columns)))
-    return FaceAnimation(np.concatenate(blocks), emoface.FPS, meta={"source": path.name})
+    return FaceAnimation(np.concatenate(blocks), emoface.FPS)
 
 
 def _parse(path: Path, numbered: list[tuple[int, bytes]]) -> np.ndarray:

@@ -165,7 +165,7 @@ def _animation(
     known[:, :shared] = expression[:, :shared]
     curves[:, : arkit.SHAPE_COUNT] = fit.weights(known, pose[:, kind.jaw], looks)
     try:
-        return FaceAnimation(curves, rate, meta={"source": path.name})
+        return FaceAnimation(curves, rate)
     except TalkerError as error:
         raise TalkerError(f"{path}: {error}") from error
 

@@ -51,4 +51,4 @@ def read(path: Path, options: ExportOptions) -> FaceAnimation:
         raise TalkerError(f"{path}: 'frames' is not a list of objects with 'weights'; export it again")
     weights = json_curves.matrix(path, [frame["weights"] for frame in frames], "weights", names)
     curves = arkit.eye_angles_from_looks(shapes_by_name(path, names, weights))
-    return FaceAnimation(curves, fps, meta={"source": path.name})
+    return FaceAnimation(curves, fps)

@@ -81,7 +81,7 @@ def read_take(path: Path, options: ExportOptions) -> tuple[FaceAnimation, np.nda
     take = steady(path, seconds, curves, table.lines, resolution, known=~table.lost)
     hours, minutes, whole, sixtieths = table.clock[0]
     start = f"{hours:02.0f}:{minutes:02.0f}:{whole:02.0f}:{sixtieths:06.3f}"
-    meta: dict[str, object] = {"source": path.name, "timecode": start}
+    meta: dict[str, object] = {"timecode": start}
     if table.lost.any():
         meta["face_lost_frames"] = int(table.lost.sum())
     if take.dropped:

@@ -164,7 +164,7 @@ def _animation(path: Path, table: Mapping[str, np.ndarray], count: int, fps: flo
                 raise TalkerError(f"{path}: {name} reaches {np.abs(table[name]).max():g}; degrees lie in -180..180")
             channels[:, arkit.HEAD.start + place] = np.radians(table[name])
     try:
-        return FaceAnimation(channels, fps, meta={"source": path.name})
+        return FaceAnimation(channels, fps)
     except TalkerError as error:
         raise TalkerError(f"{path}: {error}") from error
 

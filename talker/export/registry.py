@@ -12,9 +12,8 @@ or, where one module holds two formats, the same with the format's variant appen
 """
 
 import importlib
-import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,8 +77,9 @@ class Format:
         self._function("write")(animation, path, options)
 
     def read(self, path: Path, options: ExportOptions) -> FaceAnimation:
-        """Read `path`, which is in this format."""
-        return self._function("read")(path, options)
+        """Read `path`, which is in this format. The take's `source` is the file's name unless the file says another."""
+        animation: FaceAnimation = self._function("read")(path, options)
+        return replace(animation, meta={"source": path.name, **animation.meta})
 
     def recognises(self, head: bytes) -> bool:
         """Whether a file that begins with `head` is in this format."""
@@ -207,29 +207,24 @@ RIGS = tuple(dict.fromkeys(format.rig for format in FORMATS))
 _ALIASES = {".usda": ".usd", ".usdc": ".usd", ".usdz": ".usd", ".htm": ".html"}
 
 
-def available_formats() -> tuple[Format, ...]:
-    """The formats whose modules this installation has."""
-    return tuple(f for f in FORMATS if importlib.util.find_spec(f"talker.export.{f.module}") is not None)
-
-
 def format_for(path: Path, name: str | None = None, rig: str | None = None) -> Format:
     """The format to write `path` in: by `--format` name, else by extension and rig (ARKit when not given)."""
     if name is not None:
-        for candidate in available_formats():
+        for candidate in FORMATS:
             if candidate.name == name:
                 return candidate
-        raise TalkerError(_unknown("format", name, [f.name for f in available_formats()]))
+        raise TalkerError(_unknown("format", name, [f.name for f in FORMATS]))
     if rig is not None and rig not in RIGS:
         raise TalkerError(_unknown("rig", rig, list(RIGS)))
     candidates = _by_extension(path)
     if not candidates:
-        extensions = ", ".join(dict.fromkeys(f.extension for f in available_formats()))
+        extensions = ", ".join(dict.fromkeys(f.extension for f in FORMATS))
         raise TalkerError(
             f"{path}: no format has the extension '{path.suffix}'; choose one of {extensions} or --format"
         )
     matching = [f for f in candidates if f.rig == rig] if rig else candidates
     if not matching:
-        choices = ", ".join(f"{f.name} ({f.extension})" for f in available_formats() if f.rig == rig)
+        choices = ", ".join(f"{f.name} ({f.extension})" for f in FORMATS if f.rig == rig)
         raise TalkerError(f"{path}: no '{path.suffix}' format speaks the rig '{rig}'; that rig has {choices}")
     return matching[0]
 
@@ -261,7 +256,7 @@ def read_animation(path: Path, name: str | None = None, options: ExportOptions =
         return chosen.read(path, options)
     candidates = [f for f in _by_extension(path) if f.readable]
     if not candidates:
-        readable = ", ".join(dict.fromkeys(f.extension for f in available_formats() if f.readable))
+        readable = ", ".join(dict.fromkeys(f.extension for f in FORMATS if f.readable))
         raise TalkerError(f"{path}: cannot read '{path.suffix}' files as animation; readable: {readable}")
     if len(candidates) == 1:
         return candidates[0].read(path, options)
@@ -276,7 +271,7 @@ def read_animation(path: Path, name: str | None = None, options: ExportOptions =
 def _by_extension(path: Path) -> list[Format]:
     extension = path.suffix.lower()
     extension = _ALIASES.get(extension, extension)
-    return [f for f in available_formats() if f.extension == extension]
+    return [f for f in FORMATS if f.extension == extension]
 
 
 def _head(path: Path) -> bytes:

@@ -45,7 +45,7 @@ def read_csv(path: Path, options: ExportOptions) -> FaceAnimation:
         raise TalkerError(f"{path}: column 1 is '{table.columns[0][:40]}' where a viseme table has time")
     weights = _ordered(path, table.columns[1:], table.values[:, 1:], visemes.VISEMES)
     take = steady(path, table.values[:, 0], weights, table.lines, _TIME_RESOLUTION)
-    return FaceAnimation(visemes.to_curves(take.values), take.fps, meta={"source": path.name})
+    return FaceAnimation(visemes.to_curves(take.values), take.fps)
 
 
 def write_json(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
@@ -61,7 +61,7 @@ def recognises_json(head: bytes) -> bool:
 def read_json(path: Path, options: ExportOptions) -> FaceAnimation:
     """Read the 15 visemes."""
     weights, fps = _read_json(path, "visemes", visemes.VISEMES)
-    return FaceAnimation(visemes.to_curves(weights), fps, meta={"source": path.name})
+    return FaceAnimation(visemes.to_curves(weights), fps)
 
 
 def write_vrm(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
@@ -77,7 +77,7 @@ def recognises_vrm(head: bytes) -> bool:
 def read_vrm(path: Path, options: ExportOptions) -> FaceAnimation:
     """Read VRM expressions."""
     weights, fps = _read_json(path, "expressions", vrm.EXPRESSIONS)
-    return FaceAnimation(vrm.to_curves(weights), fps, meta={"source": path.name})
+    return FaceAnimation(vrm.to_curves(weights), fps)
 
 
 def _write_json(path: Path, key: str, names: Sequence[str], weights: np.ndarray, fps: float) -> None:

@@ -142,9 +142,9 @@ def find_rig(name: str) -> Rig:
 
 def formats_of(rig: Rig) -> list[str]:
     """Names of the file formats that speak a rig."""
-    from talker.export.registry import available_formats
+    from talker.export.registry import FORMATS
 
-    return [format.name for format in available_formats() if format.rig == rig.name]
+    return [format.name for format in FORMATS if format.rig == rig.name]
 
 
 def describe(rig: Rig) -> dict[str, Any]:

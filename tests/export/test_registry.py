@@ -14,16 +14,15 @@ from talker.export.registry import (
     DEFAULT_OPTIONS,
     FORMATS,
     Format,
-    available_formats,
     format_for,
     read_animation,
     write_animation,
 )
 from talker.rigs import arkit
 
-BY_NAME = pytest.mark.parametrize("format", available_formats(), ids=lambda format: format.name)
+BY_NAME = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
 READABLE = pytest.mark.parametrize(
-    "format", [format for format in available_formats() if format.readable], ids=lambda format: format.name
+    "format", [format for format in FORMATS if format.readable], ids=lambda format: format.name
 )
 
 
@@ -64,7 +63,7 @@ def test_modules_keep_the_contract(format: Format) -> None:
 @READABLE
 def test_a_written_file_is_recognised_by_its_own_format_alone(format: Format, tmp_path: Path) -> None:
     head = written(format, tmp_path).read_bytes()[: 1 << 16]
-    rivals = [f for f in available_formats() if f.readable and f.extension == format.extension]
+    rivals = [f for f in FORMATS if f.readable and f.extension == format.extension]
     if len(rivals) == 1:
         pytest.skip(f"{format.extension} belongs to {format.name} alone")
     assert [f.name for f in rivals if f.recognises(head)] == [format.name]
@@ -145,7 +144,7 @@ def test_reading_says_what_it_cannot_read(tmp_path: Path) -> None:
         f"{tmp_path / 'shopping.csv'}: the content is none of livelink-csv, "
     )
     assert "name the format with --format" in error(tmp_path / "shopping.csv")
-    if any(format.name == "html" for format in available_formats()):
+    if any(format.name == "html" for format in FORMATS):
         assert error(tmp_path / "page.html", "html") == "the format html can only be written, not read"
 
 

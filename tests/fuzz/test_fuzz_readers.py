@@ -14,11 +14,11 @@ from mutations import mutate
 from talker.animation import FaceAnimation
 from talker.audio import Audio
 from talker.errors import TalkerError
-from talker.export.registry import DEFAULT_OPTIONS, ExportOptions, Format, available_formats, write_animation
+from talker.export.registry import DEFAULT_OPTIONS, FORMATS, ExportOptions, Format, write_animation
 from talker.rigs import arkit
 
 HARNESS = Path(__file__).with_name("fuzz_readers.py")
-READABLE = [format for format in available_formats() if format.readable]
+READABLE = [format for format in FORMATS if format.readable]
 
 
 def take() -> FaceAnimation:
