@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from talker.cli.learning import Train
+from talker.cli.prepare import Prepare
 from talker.cli.rigs import Rigs
 from talker.cli.sources import Animate, Track
 from talker.cli.takes import Convert, Formats, Preview
@@ -20,6 +21,7 @@ Command = (
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Formats, tyro.conf.subcommand("formats")]
     | Annotated[Preview, tyro.conf.subcommand("preview")]
+    | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Rigs, tyro.conf.subcommand("rigs")]
     | Annotated[Track, tyro.conf.subcommand("track")]
     | Annotated[Train, tyro.conf.subcommand("train")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from talker.audio import Audio
+from talker.audio import NETWORK_RATE, Audio
 from talker.datasets import sync
 from talker.datasets.talker_sets import read_talker_sets
 from talker.files import atomic_output
@@ -26,7 +26,8 @@ _INNER_LIPS = ((82, 87), (13, 14), (312, 317))
 
 def fit(data: Path) -> np.ndarray:
     """(F,) weights of the regression."""
-    gram = right = 0.0
+    count = len(sync.sound_features(Audio(np.zeros(NETWORK_RATE), NETWORK_RATE))[0])
+    gram, right = np.zeros((count, count)), np.zeros(count)
     for name in TRAINING:
         for audio, track in _clips(data / name, _EVERY.get(name, 1)):
             features = sync.sound_features(audio)

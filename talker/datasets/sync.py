@@ -1,8 +1,8 @@
 """How late the picture of a clip is: sound predicts how open the mouth is, and the best match in time tells.
 
-The prediction is a ridge regression from log-mel spectra within 120 ms to the opening of the lips, fitted on speech that
-is in sync (`talker.datasets.fit_sync`), so the 20 to 100 ms by which a mouth naturally opens ahead of its sound count
-as in sync. A prior keeps a short or quiet clip, which proves little, near zero.
+The prediction is a ridge regression from log-mel spectra within 120 ms to the opening of the lips, fitted on speech
+that is in sync (`talker.datasets.fit_sync`), so the 20 to 100 ms by which a mouth naturally opens ahead of its sound
+count as in sync. A prior keeps a short or quiet clip, which proves little, near zero.
 """
 
 import json
@@ -28,10 +28,12 @@ _FLOOR = 9.0  # Nepers below the loud parts of the clip: nothing is heard.
 _CONTEXT = range(-12, 13, 3)  # Frames: 120 ms either way.
 _TREND_FRAMES = 75  # A slower change than this either way is the posture of the jaw or of the microphone.
 
-# Calibrated so that errors are as large as the stated uncertainty on speakers that were not in the fit (root mean square
-# of error / uncertainty: 1.18 on 44 strangers of 15 s, 1.08 on Javanese actors of 3 s, 1.06 on GRID's speaker).
+# Calibrated so that errors are as large as the stated uncertainty on speakers that were not in the fit (root mean
+# square of error / uncertainty: 1.18 on 44 strangers of 15 s, 1.08 on Javanese actors of 3 s, 1.06 on GRID's speaker).
 _INDEPENDENT_PER_SECOND = 10.0
 _USUAL_DELAY = 0.08
+_NATURAL_DELAY = 0.045
+_SURE_DEVIATIONS = 3.0
 _FEWEST_FRAMES = 50
 
 
@@ -54,7 +56,7 @@ class Delay:
     @property
     def sure(self) -> bool:
         """Whether the picture is surely late or early, by more than speech itself varies."""
-        return abs(self.seconds) > max(0.04, 2 * self.uncertainty)
+        return abs(self.seconds) > max(_NATURAL_DELAY, _SURE_DEVIATIONS * self.uncertainty)
 
 
 UNKNOWN = Delay(0.0, _USUAL_DELAY, 0.0, 0.0)
@@ -69,7 +71,7 @@ def measure_delay(audio: Audio, opening: np.ndarray, fps: float, known: np.ndarr
     heard = without_trend(features @ _weights())
     seen = without_trend(seen)
     steps = np.arange(-round(LARGEST * RATE), round(LARGEST * RATE) + 1)
-    correlation = np.array([_correlation(heard, seen, sure, step) for step in steps])
+    correlation = np.array([_correlation(heard, seen, sure, int(step)) for step in steps])
     independent = _INDEPENDENT_PER_SECOND * sure.sum() / RATE
     evidence = -0.5 * independent * np.log1p(-(np.clip(correlation, 0, 0.99) ** 2))
     delays = steps / RATE

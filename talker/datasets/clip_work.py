@@ -1,0 +1,258 @@
+"""What is done to one clip on its way into a shard: track it, learn whose face it is, solve it, score it.
+
+Every function is a pure one of its arguments and the files they name, and leaves a whole file or none, so that any
+machine may do any piece of the work, twice if need be.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from talker.animation import FaceAnimation
+from talker.audio import NETWORK_RATE, Audio
+from talker.datasets import quality, samples, sync
+from talker.datasets.motion_file import read_motion
+from talker.datasets.samples import SoundCodec
+from talker.datasets.source import ClipSource
+from talker.errors import TalkerError
+from talker.export.registry import DEFAULT_OPTIONS, ExportOptions
+from talker.files import atomic_output, read_arrays, read_bytes
+from talker.rigs.head_mesh import HeadMesh
+from talker.tracking.face_model import FaceModel
+from talker.tracking.landmarks import LandmarkTrack, TrackSet
+from talker.tracking.person import Person, estimate_person
+from talker.tracking.rest import silent_frames
+from talker.tracking.solve import solve_track
+
+_REST_LABELS = (None, "neutral")
+_PICTURE_DIGITS = 3
+_FAULT = ".fault"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the content of the shards.
+
+    Attributes:
+        work: Folder for what is done once per clip or person: landmarks and resting faces.
+        sound: How the sound is stored.
+        landmarks: Store the landmarks too.
+        landmarker: MediaPipe's model; only for videos.
+        options: What reading a data set's curves needs (the SMPL-X model for BEAT2).
+    """
+
+    work: Path = Path()
+    sound: SoundCodec = "flac"
+    landmarks: bool = True
+    landmarker: Path | None = None
+    options: ExportOptions = DEFAULT_OPTIONS
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A clip's members of the shard by extension (none when it was rejected), and its row of the table."""
+
+    members: dict[str, bytes]
+    row: dict[str, Any]
+
+
+def track_path(clip: ClipSource, settings: Settings) -> Path:
+    """Where a video's landmarks are kept while its shard is being made."""
+    name = _hash(clip.set, clip.id)
+    return settings.work / "tracks" / name[:2] / f"{name}.npz"
+
+
+def person_path(person: tuple[str, str, str], settings: Settings) -> Path:
+    """Where a resting face is kept."""
+    name = _hash(*person)
+    return settings.work / "people" / name[:2] / f"{name}.npz"
+
+
+def is_tracked(clip: ClipSource, settings: Settings) -> bool:
+    """Whether there is nothing left to track: it succeeded, or failed for good."""
+    path = track_path(clip, settings)
+    return clip.video is None or path.is_file() or path.with_suffix(_FAULT).is_file()
+
+
+def track_clip(clip: ClipSource, settings: Settings) -> None:
+    """Find the landmarks of a video, on a steady clock, or note why there are none; done before, nothing is done."""
+    if clip.video is None or is_tracked(clip, settings):
+        return
+    if settings.landmarker is None:
+        raise TalkerError(f"{clip.video}: tracking needs MediaPipe's face_landmarker.task (--landmarker)")
+    from talker.tracking.take import find_face
+
+    try:
+        data = samples.encode_landmarks(find_face(clip.video, settings.landmarker).uniform())
+    except TalkerError as error:
+        note_fault(clip, settings, str(error))
+    except Exception as error:  # One film that upsets a decoder must not end a week of work.
+        note_fault(clip, settings, f"{clip.video}: {type(error).__name__}: {str(error)[:200]}")
+    else:
+        with atomic_output(track_path(clip, settings)) as temporary:
+            temporary.write_bytes(data)
+
+
+def note_fault(clip: ClipSource, settings: Settings, fault: str) -> None:
+    """Remember that a video cannot be tracked."""
+    with atomic_output(track_path(clip, settings).with_suffix(_FAULT)) as temporary:
+        temporary.write_text(fault, encoding="utf-8")
+
+
+def learn_person(clips: Sequence[ClipSource], settings: Settings) -> None:
+    """The resting face behind some clips of one person; clips that cannot be read teach nothing."""
+    path = person_path(clips[0].person, settings)
+    if path.is_file():
+        return
+    tracks, resting, fault = [], [], "no clip"
+    calm = any(clip.emotion in _REST_LABELS for clip in clips)
+    for clip in clips:
+        try:
+            track = _landmarks(clip, settings)
+            audio = _sound(clip) if clip.emotion in _REST_LABELS or not calm else None
+        except TalkerError as error:
+            fault = str(error)
+            continue
+        if track.found.any():
+            tracks.append(track)
+            resting.append(silent_frames(audio, track.fps, track.frame_count))
+    if not tracks:
+        raise TalkerError(f"{'/'.join(clips[0].person)}: no clip shows a face ({fault})")
+    index = np.array(sorted(set.intersection(*(set(map(int, track.index)) for track in tracks))))
+    model = _face_model(tuple(index))
+    person = estimate_person([_seen(track, model) for track in tracks], resting, model)
+    arrays = {field.name: np.asarray(getattr(person, field.name)) for field in fields(Person)}
+    with atomic_output(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, index=index, **arrays)
+
+
+def finish_clip(clip: ClipSource, settings: Settings) -> Done:
+    """Solve, score and encode one clip; whatever is wrong with it becomes its row."""
+    row: dict[str, Any] = {
+        **{"id": clip.id, "set": clip.set, "speaker": clip.speaker, "view": clip.view},
+        **{"emotion": clip.emotion, "level": clip.level},
+        **{"licence": clip.licence.name, "may_ship": clip.licence.may_ship},
+    }
+    try:
+        return _finish(clip, settings, row)
+    except TalkerError as error:
+        fault = str(error)
+    except Exception as error:  # One clip that crashes a decoder must not end a week of work
+        fault = f"{clip.file}: {type(error).__name__}: {str(error)[:200]}"
+    return Done({}, {**row, "verdict": "failed", "reason": fault})
+
+
+def _finish(clip: ClipSource, settings: Settings, row: dict[str, Any]) -> Done:
+    face = None if clip.video is None and clip.track is None and clip.motion is None else _face(clip, settings)
+    audio = _sound(clip)
+    if audio is None or not len(audio.samples):
+        raise TalkerError(f"{clip.file}: it has no sound")
+    audio = audio.resample(NETWORK_RATE)
+    description = {
+        **row,
+        "transcript": clip.transcript,
+        "sample_rate": NETWORK_RATE,
+    }
+    if face is None:
+        seconds = {"seconds": round(audio.duration, 3)}
+        members: dict[str, bytes] = {settings.sound: samples.encode_sound(audio, settings.sound)}
+        return Done(
+            members | {"json": samples.encode_json(description | seconds)}, row | {"verdict": "sound only"} | seconds
+        )
+    take, seen, track = face
+    delay, corrected = _delay(clip, take, audio, seen)
+    audio = sync.shifted(audio, delay.seconds) if corrected else audio
+    audio = audio.slice(0, take.duration)
+    neutral = clip.emotion in _REST_LABELS and clip.motion is None
+    scores = quality.measure(take, audio, seen, delay, corrected, neutral)
+    faults = scores.faults()
+    pictures = [_picture(take, frame) for frame in quality.telling_frames(take, audio)]
+    row |= scores.row() | {"badness": round(scores.badness, 4), "pictures": pictures}
+    if faults:
+        return Done({}, {**row, "verdict": "rejected", "reason": "; ".join(faults)})
+    valid = np.ones(take.frame_count, bool) if seen is None else seen.valid
+    confidence = np.ones(take.frame_count, np.float32) if seen is None else seen.confidence
+    members = {
+        settings.sound: samples.encode_sound(audio, settings.sound),
+        "curves.npz": samples.Curves(take.curves, take.fps, valid, confidence).encode(),
+        "json": samples.encode_json(
+            description | {"fps": take.fps, "frames": take.frame_count, "quality": scores.row()}
+        ),
+    }
+    if track is not None and settings.landmarks:
+        members["landmarks.npz"] = samples.encode_landmarks(track)
+    return Done(members, {**row, "verdict": "kept"})
+
+
+def _face(clip: ClipSource, settings: Settings) -> tuple[FaceAnimation, quality.Seen | None, LandmarkTrack | None]:
+    if clip.motion is not None:
+        return read_motion(clip.motion, settings.options), None, None
+    track = _landmarks(clip, settings)
+    path = person_path(clip.person, settings)
+    if not track.found.any() or not path.is_file():
+        raise TalkerError(f"{clip.file}: no face was found in any of its {track.frame_count} frames")
+    arrays = read_arrays(path, required=("index", *(field.name for field in fields(Person))))
+    model = _face_model(tuple(arrays["index"]))
+    known: dict[str, Any] = {field.name: arrays[field.name] for field in fields(Person)}
+    known = {name: value if value.ndim > 1 else tuple(value.tolist()) for name, value in known.items()}
+    person = Person(**known)
+    solution = solve_track(track, _seen(track, model), person, model)
+    return solution.animation, quality.Seen(solution.valid, solution.confidence, track.face_count), track
+
+
+def _delay(clip: ClipSource, take: FaceAnimation, audio: Audio, seen: quality.Seen | None) -> tuple[sync.Delay, bool]:
+    """How late the picture is, and whether that is sure enough to move the sound; what is known beats what is heard."""
+    known = np.ones(take.frame_count, bool) if seen is None else seen.valid
+    heard = sync.measure_delay(audio, quality.opening_of(take), take.fps, known)
+    if clip.mouth_after_audio is None:
+        return heard, heard.sure
+    return sync.Delay(clip.mouth_after_audio, 0.0, heard.correlation, heard.evidence), True
+
+
+def _landmarks(clip: ClipSource, settings: Settings) -> LandmarkTrack:
+    """On a steady clock, without sound, exactly as they are stored."""
+    if clip.track is not None:
+        track = _track_set(clip.track.folder).track(clip.track.index, sound=False)
+        return samples.decode_landmarks(samples.encode_landmarks(track.uniform()), clip.id)
+    track_clip(clip, settings)
+    path = track_path(clip, settings)
+    if not path.is_file():
+        raise TalkerError(path.with_suffix(_FAULT).read_text(encoding="utf-8"))
+    return samples.decode_landmarks(read_bytes(path), clip.id)
+
+
+def _sound(clip: ClipSource) -> Audio | None:
+    if clip.audio is not None or clip.video is None:
+        return clip.sound()
+    from talker.tracking.video import read_sound
+
+    return read_sound(clip.video)
+
+
+def _seen(track: LandmarkTrack, model: FaceModel) -> np.ndarray:
+    return track.points()[:, model.index].astype(np.float64)
+
+
+@lru_cache(maxsize=4)
+def _face_model(index: tuple[int, ...]) -> FaceModel:
+    return FaceModel.of(HeadMesh.load(), np.array(index))
+
+
+@lru_cache(maxsize=1)
+def _track_set(folder: Path) -> TrackSet:
+    return TrackSet(folder)
+
+
+def _picture(take: FaceAnimation, frame: int) -> dict[str, Any]:
+    """What it takes to draw one frame."""
+    curves = [round(float(value), _PICTURE_DIGITS) for value in take.curves[frame]]
+    return {"seconds": round(frame / take.fps, 2), "curves": curves}
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

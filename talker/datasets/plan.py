@@ -1,0 +1,149 @@
+"""Which clip goes into which shard: decided before any work, from the reader alone, without holding the clips."""
+
+import hashlib
+import heapq
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from talker.datasets.shards import ShardTask
+from talker.datasets.source import ClipSource
+from talker.errors import TalkerError
+from talker.files import atomic_output, read_text
+
+SPLITS = ("train", "validation", "test")
+PLAN_FILE = "plan.json"
+
+_CLIPS_PER_PERSON = 40  # Enough to know a face by.
+_FEWEST_TO_SPLIT = 3  # Fewer speakers are all trained on.
+
+Reader = Callable[[], Iterator[ClipSource]]
+"""Starts reading a data set from the beginning; the same clips in the same order each time."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be made.
+
+    Attributes:
+        clips: Number of clips.
+        shards: Number of shards.
+        videos: Number of clips that must be tracked.
+        fingerprint: Of every clip and of everything that decides the content of the shards.
+        validation, test: Speakers kept out of training, as "<set>/<speaker>".
+    """
+
+    clips: int
+    shards: int
+    videos: int
+    fingerprint: str
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def split_of(self, clip: ClipSource) -> str:
+        """Where a clip goes: by who speaks, so that nobody is in two splits."""
+        speaker = speaker_name(clip)
+        return "validation" if speaker in self.validation else "test" if speaker in self.test else "train"
+
+
+def speaker_name(clip: ClipSource) -> str:
+    """Unique over all sets."""
+    return f"{clip.set}/{clip.speaker}"
+
+
+def make_plan(reader: Reader, shares: tuple[float, float], per_shard: int, content: str) -> Plan:
+    """Read through the clips once.
+
+    Args:
+        reader: The data set.
+        shares: Of the speakers for validation and test; at least one each where there are three speakers.
+        per_shard: Clips in a shard.
+        content: Whatever else decides the bytes of the shards.
+    """
+    digest = hashlib.sha256(f"{content}|{shares}|{per_shard}".encode())
+    speakers: dict[str, int] = defaultdict(int)
+    clips = videos = 0
+    for clip in reader():
+        terms = (clip.licence.name, clip.licence.may_ship)
+        said = (clip.id, clip.set, clip.speaker, clip.emotion, clip.level, clip.transcript, clip.view, terms)
+        digest.update(repr((*said, clip.mouth_after_audio)).encode())
+        speakers[speaker_name(clip)] += 1
+        clips += 1
+        videos += clip.video is not None
+    if not clips:
+        raise TalkerError("there is not a single clip to prepare")
+    validation, test = _held_out(sorted(speakers), shares)
+    by_split: dict[str, int] = defaultdict(int)
+    for speaker, count in speakers.items():
+        by_split["validation" if speaker in validation else "test" if speaker in test else "train"] += count
+    shards = sum(-(-count // per_shard) for count in by_split.values())
+    return Plan(clips, shards, videos, digest.hexdigest(), validation, test)
+
+
+def _held_out(speakers: list[str], shares: tuple[float, float]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Chosen by a hash of their names: neither the order of the folders nor the machine matters."""
+    if len(speakers) < _FEWEST_TO_SPLIT:
+        return (), ()
+    shuffled = sorted(speakers, key=lambda name: hashlib.sha256(name.encode()).digest())
+    first, second = (max(1, round(share * len(speakers))) if share > 0 else 0 for share in shares)
+    return tuple(sorted(shuffled[:first])), tuple(sorted(shuffled[first : first + second]))
+
+
+def keep_plan(plan: Plan, output: Path) -> None:
+    """Note the plan in the output folder; what lies there already must have been made by the same plan."""
+    path = output / PLAN_FILE
+    if path.is_file():
+        try:
+            known = json.loads(read_text(path))["fingerprint"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise TalkerError(f"{path}: damaged; delete the folder, or choose another with -o") from error
+        if known != plan.fingerprint:
+            raise TalkerError(
+                f"{output} holds shards of other clips or other options; continue with the same ones, or choose "
+                "another folder with -o"
+            )
+        return
+    if output.is_dir() and any(output.glob("*.tar")):
+        raise TalkerError(f"{output} holds tar files but no {PLAN_FILE}; choose another folder with -o")
+    with atomic_output(path) as temporary:
+        temporary.write_text(json.dumps(asdict(plan), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def shard_tasks(reader: Reader, plan: Plan, per_shard: int) -> Iterator[ShardTask]:
+    """The shards one after the other; no more than one unfinished list of clips per split is held."""
+    waiting: dict[str, list[ClipSource]] = {split: [] for split in SPLITS}
+    numbers = dict.fromkeys(SPLITS, 0)
+
+    def full(split: str) -> ShardTask:
+        task = ShardTask(f"{split}-{numbers[split]:06d}", tuple(waiting[split]))
+        numbers[split] += 1
+        waiting[split] = []
+        return task
+
+    for clip in reader():
+        split = plan.split_of(clip)
+        waiting[split].append(clip)
+        if len(waiting[split]) == per_shard:
+            yield full(split)
+    for split in SPLITS:
+        if waiting[split]:
+            yield full(split)
+
+
+def people(reader: Reader) -> Iterator[tuple[ClipSource, ...]]:
+    """For everybody who must be tracked, a few dozen clips to know them by: chosen by a hash, whatever the order."""
+    chosen: dict[tuple[str, str, str], list[tuple[int, str, ClipSource]]] = defaultdict(list)
+    for clip in reader():
+        if clip.video is None and clip.track is None:
+            continue
+        rank = int.from_bytes(hashlib.sha256(f"{clip.set}/{clip.id}".encode()).digest()[:8], "big")
+        entry = (-rank, clip.id, clip)
+        known = chosen[clip.person]
+        if len(known) < _CLIPS_PER_PERSON:
+            heapq.heappush(known, entry)
+        else:
+            heapq.heappushpop(known, entry)
+    for person in sorted(chosen):
+        yield tuple(clip for *_, clip in sorted(chosen[person], key=lambda entry: entry[1]))
