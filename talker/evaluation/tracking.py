@@ -26,6 +26,7 @@ SETS = ("grid_s1", "javanese", "first_impressions")
 TOUCHING_SLACK = 0.01
 """Lips touch when their gap is at most this much wider than a closed mouth's: 0.6 pixels of a GRID video."""
 
+_FROWN = (arkit.INDEX["browDownLeft"], arkit.INDEX["browDownRight"])
 FEWEST_FRAMES = 10
 ACTED = re.compile(r"\d\d-\d\d-\d\d_\d\d")
 """Names of the acted set's clips: actor, sentence, emotion, take."""
@@ -127,8 +128,12 @@ def measure(track: LandmarkTrack, solution: Solution, head: HeadMesh, touching: 
     resting = quiet[use] & wanted & (not ACTED.match(track.name) or track.name[6:8] == "01")
     return ClipFigures(
         track.name,
-        *(_correlation(getattr(lead, k), getattr(follow, k)) for k in ("gap", "width", "chin", "lids", "brows")),
-        (int((wanted & got).sum()), int((wanted & ~got).sum()), int((~wanted & got).sum())),
+        gap_r=_correlation(lead.gap, follow.gap),
+        width_r=_correlation(lead.width, follow.width),
+        chin_r=_correlation(lead.chin, follow.chin),
+        lids_r=_correlation(lead.lids, follow.lids),
+        brows_r=_correlation(lead.brows, follow.brows),
+        touching=(int((wanted & got).sum()), int((wanted & ~got).sum()), int((~wanted & got).sum())),
         gap_slope=float(np.polyfit(lead.gap, follow.gap, 1)[0]),
         silence_jitter=_jitter(posed, quiet & solution.valid),
         rest_weights=shapes[use][resting].mean(0) if resting.any() else np.full(arkit.SHAPE_COUNT, np.nan),
@@ -232,22 +237,19 @@ def report(name: str, figures: Sequence[ClipFigures], speed: float) -> str:
 
 
 def _emotions(figures: Sequence[ClipFigures]) -> list[str]:
-    """Per actor of the acted set: browDown, and brow height in landmarks, angry minus neutral."""
-    lines, shapes = [], [arkit.INDEX["browDownLeft"], arkit.INDEX["browDownRight"]]
+    """Per actor of the acted set: browDown, and brow height in landmarks, neutral and angry."""
+    lines = []
     for actor in sorted({f.name[:2] for f in figures}):
-        down, height = (
-            {
-                emotion: np.mean(
-                    [value(f) for f in figures if f.name.startswith(actor) and f.name[6:8] == code] or np.nan
-                )
-                for emotion, code in (("neutral", "01"), ("angry", "06"))
-            }
-            for value in (lambda f: f.mean_weights[shapes].mean(), lambda f: f.brow_height)
+        neutral, angry = (
+            [f for f in figures if f.name.startswith(actor) and f.name[6:8] == code] for code in ("01", "06")
         )
-        lines.append(
-            f"  actor {actor}: browDown neutral {down['neutral']:.2f} angry {down['angry']:.2f}; "
-            f"brow landmarks {100 * (height['angry'] - height['neutral']):+.1f} % of eye distance"
-        )
+        if neutral and angry:
+            down = [np.mean([f.mean_weights[list(_FROWN)].mean() for f in clips]) for clips in (neutral, angry)]
+            height = [np.mean([f.brow_height for f in clips]) for clips in (neutral, angry)]
+            lines.append(
+                f"  actor {actor}: browDown neutral {down[0]:.2f} angry {down[1]:.2f}; "
+                f"brow landmarks {100 * (height[1] - height[0]):+.1f} % of eye distance"
+            )
     return lines
 
 

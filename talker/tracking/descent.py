@@ -1,12 +1,25 @@
 """The bounded least-squares solve over a whole clip at once."""
 
+import numpy as np
 from numba import njit
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def descend(
-    weights, free, gram, target, confidence, link, smoothness, sparsity, row, row_target, row_weight, sweeps, tolerance
-):
+    weights: np.ndarray,
+    free: np.ndarray,
+    gram: np.ndarray,
+    target: np.ndarray,
+    confidence: np.ndarray,
+    link: np.ndarray,
+    smoothness: np.ndarray,
+    sparsity: np.ndarray,
+    row: np.ndarray,
+    row_target: np.ndarray,
+    row_weight: np.ndarray,
+    sweeps: int,
+    tolerance: float,
+) -> int:
     """Minimise by coordinate descent, in place, over all frames t with 0 <= w <= 1.
 
         sum_t confidence_t (w_t' gram w_t / 2 - target_t' w_t) + sparsity' w_t

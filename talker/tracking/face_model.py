@@ -158,6 +158,6 @@ def _rows(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     rows += [(61, 291, 0, _WIDTH_PRECISION), (78, 308, 0, _WIDTH_PRECISION), (CHIN, 168, 1, _CHIN_PRECISION)]
     rows += [(a, b, 1, _LID_PRECISION) for pairs in LID_PAIRS.values() for a, b in pairs]
     position = {int(landmark): place for place, landmark in enumerate(index)} | {-1: -1}
-    rows = [(position[a], position[b], *rest) for a, b, *rest in rows if a in position and b in position]
+    rows = [(position[a], position[b], k, p) for a, b, k, p in rows if a in position and b in position]
     first, second, axis = np.array([row[:3] for row in rows]).T
     return first, second, axis, np.array([row[3] for row in rows])

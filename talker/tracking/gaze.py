@@ -9,6 +9,7 @@ from talker.tracking.person import Person, eye_opening
 
 _HALF_SHUT = 0.55  # Of the usual opening: below, the iris is a guess.
 _LARGEST = 0.6  # Radians.
+_OUTSIDE = 0.75  # Radians: an iris there is not in the eye; the landmarker loses one now and then.
 
 
 def solve_gaze(moved: np.ndarray, known: np.ndarray, person: Person, model: FaceModel) -> np.ndarray:
@@ -23,6 +24,7 @@ def solve_gaze(moved: np.ndarray, known: np.ndarray, person: Person, model: Face
         offset.append((moved[:, model.at(face.IRIS[side])[0]] - corners)[:, :2])
         usual = eye_opening(person.neutral[None], side, model)[0]
         sure &= eye_opening(moved, side, model) + usual > _HALF_SHUT * usual
+    sure &= np.linalg.norm(offset, axis=2).max(0) < model.eye_radius * np.sin(_OUTSIDE)
     mean = _without_spikes(np.mean(offset, 0))
     angles = -np.arcsin(np.clip(mean / model.eye_radius, -np.sin(_LARGEST), np.sin(_LARGEST)))
     frames = np.flatnonzero(sure)

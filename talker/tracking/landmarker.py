@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ _THUMBNAIL = 16
 _CUT = 0.10  # Mean change of a thumbnail between two frames, of full white ...
 _CUT_RATIO = 5.0  # ... and of the usual change around it, that make another shot.
 _JUMP = 0.6  # Eye distances between two frames that no head moves.
+_EYES_OF_FACE = 0.6  # Eye distances in a face's width.
 
 
 def find_landmarker(path: Path | None = None, download: bool = False) -> Path:
@@ -72,12 +73,19 @@ def check_landmarker(data: bytes, origin: str) -> None:
         raise TalkerError(f"{origin}: sha256 {digest[:16]}… is not the expected {LANDMARKER_SHA256[:16]}…")
 
 
-def track_video(path: Path, landmarker: Path, progress: Callable[[int], None] = lambda _: None) -> LandmarkTrack:
-    """Find the landmarks of the face in every frame; of several faces the one that was there before, first the largest.
+def track_video(path: Path, landmarker: Path, landmarks: Sequence[int] = range(LANDMARK_COUNT)) -> LandmarkTrack:
+    """Find the given landmarks of the face in every frame.
 
-    Memory holds one picture at a time; `progress` hears how many frames are done.
+    Of several faces the one that was there before is followed, first the largest. Memory holds one picture at a time,
+    and 12 bytes per landmark and frame.
     """
-    found, points, seconds, counts, scores, changes = [], [], [], [], [], []
+    index = np.array(landmarks)
+    points: list[np.ndarray] = []
+    scores: list[list[float]] = []
+    seconds: list[float] = []
+    counts: list[int] = []
+    changes: list[float] = []
+    found: list[bool] = []
     names: list[str] = []
     last: np.ndarray | None = None
     thumbnail: np.ndarray | None = None
@@ -96,23 +104,24 @@ def track_video(path: Path, landmarker: Path, progress: Callable[[int], None] = 
             counts.append(len(faces))
             seconds.append(picture.seconds)
             last = last if chosen is None else faces[chosen]
-            points.append(np.zeros((LANDMARK_COUNT, 3)) if chosen is None else faces[chosen])
+            points.append(
+                (np.zeros((LANDMARK_COUNT, 3)) if chosen is None else faces[chosen])[index].astype(np.float32)
+            )
             if chosen is not None:
                 names = [score.category_name for score in result.face_blendshapes[chosen]]
             scores.append([0.0] * 52 if chosen is None else [s.score for s in result.face_blendshapes[chosen]])
-            progress(len(seconds))
-    landmarks, times = np.array(points, np.float32), _increasing(np.array(seconds))
+    measured, times = np.stack(points), _increasing(np.array(seconds))
     table = np.array(scores, np.float32).T
     return LandmarkTrack(
         name=path.stem,
         fps=nominal_rate(times),
         frame_size=size,
-        landmarks=landmarks,
-        index=np.arange(LANDMARK_COUNT),
+        landmarks=measured,
+        index=index,
         found=np.array(found),
         timestamps=times,
         face_count=np.array(counts),
-        cuts=_cuts(np.array(changes), landmarks, np.array(found)),
+        cuts=_cuts(np.array(changes), measured, np.array(found)),
         scores={name: table[row] for row, name in enumerate(names) if name != "_neutral"},
         audio=read_sound(path),
     )
@@ -168,8 +177,8 @@ def _cuts(changes: np.ndarray, landmarks: np.ndarray, found: np.ndarray) -> np.n
     padded = np.pad(changes, 12, mode="reflect" if len(changes) > 12 else "edge")
     usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, 25), axis=1)[: len(changes)]
     cuts = (changes > _CUT) & (changes > _CUT_RATIO * usual)
-    centre = landmarks[:, [33, 133, 263, 362], :2].mean(1)
-    width = np.linalg.norm(landmarks[:, 33, :2] - landmarks[:, 263, :2], axis=1)
+    low, high = landmarks[..., :2].min(1), landmarks[..., :2].max(1)
+    centre, width = (low + high) / 2, _EYES_OF_FACE * (high - low)[:, 0]
     step = np.linalg.norm(np.diff(centre, axis=0), axis=1) / np.maximum(width[1:], 1.0)
     cuts[1:] |= (step > _JUMP) & found[1:] & found[:-1]
     return cuts

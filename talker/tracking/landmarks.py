@@ -57,10 +57,16 @@ class LandmarkTrack:
         """T."""
         return len(self.found)
 
-    def points(self) -> np.ndarray:
-        """(T, 478, 3) pixels, x right, y up, z towards the viewer (the head's own axes); NaN where not measured."""
-        out = np.full((self.frame_count, LANDMARK_COUNT, 3), np.nan, np.float32)
-        out[:, self.index] = self.landmarks * np.array([1, -1, -1], np.float32)
+    def points(self, wanted: np.ndarray | None = None) -> np.ndarray:
+        """(T, K, 3) pixels of the wanted landmarks, all 478 by default: x right, y up, z towards the viewer.
+
+        These are the head's own axes. NaN where nothing was measured.
+        """
+        wanted = np.arange(LANDMARK_COUNT) if wanted is None else wanted
+        place = np.full(LANDMARK_COUNT, -1)
+        place[self.index] = np.arange(len(self.index))
+        out = self.landmarks[:, place[wanted]] * np.array([1, -1, -1], np.float32)
+        out[:, place[wanted] < 0] = np.nan
         out[~self.found] = np.nan
         return out
 

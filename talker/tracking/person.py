@@ -32,12 +32,10 @@ class Person:
     Attributes:
         neutral: (N, 3) landmarks of the resting face with the lips just touching, placed like the default head's.
         lid_scale: By how much the default head's lids must move more than this person's to close (right, left eye).
-        closed_eye: Lid opening at which the eyes are shut, of the usual one (right, left eye).
     """
 
     neutral: np.ndarray
     lid_scale: tuple[float, float]
-    closed_eye: tuple[float, float]
 
 
 def estimate_person(seen: Sequence[np.ndarray], resting: Sequence[np.ndarray], model: FaceModel) -> Person:
@@ -61,8 +59,8 @@ def estimate_person(seen: Sequence[np.ndarray], resting: Sequence[np.ndarray], m
         faces = neutral + pose.residual(frames, neutral, 1.0)
         neutral = _placed_like(_resting_face(faces, rest, model), model)
         neutral = _with_depth(neutral, frames, pose, model)
-    lids = [_lids(faces, side, model) for side in ("Right", "Left")]
-    return Person(neutral, tuple(scale for scale, _ in lids), tuple(closed for _, closed in lids))
+    right, left = (_lid_scale(faces, side, model) for side in ("Right", "Left"))
+    return Person(neutral, (right, left))
 
 
 def lip_gap(faces: np.ndarray, model: FaceModel) -> np.ndarray:
@@ -168,11 +166,10 @@ def _placed_like(shape: np.ndarray, model: FaceModel) -> np.ndarray:
     return placed
 
 
-def _lids(faces: np.ndarray, side: str, model: FaceModel) -> tuple[float, float]:
-    """How much more the head's lids move than this person's in a blink; what a closed eye measures of an open one."""
+def _lid_scale(faces: np.ndarray, side: str, model: FaceModel) -> float:
+    """How much more the head's lids move than this person's in a blink."""
     opening = eye_opening(faces, side, model)
     usual = float(np.median(opening))
     closed = min(float(np.percentile(opening, 0.5)), _CLOSED_EYE * usual)
     blink = model.basis[arkit.INDEX[f"eyeBlink{side}"]]
-    closing = -eye_opening(blink[None], side, model)[0]
-    return float(closing / (usual - closed)), closed / usual
+    return float(-eye_opening(blink[None], side, model)[0] / (usual - closed))

@@ -18,6 +18,8 @@ from talker.tracking.pose import Pose, head_angles, solve_pose
 from talker.tracking.rest import silent_frames
 
 _BRIDGED_SECONDS = 0.2
+_STRETCH, _OVERLAP = 4096, 64  # Frames solved at once, and their neighbours on either side that are solved along.
+_FREE = np.array(face.SOLVED)
 _ROUNDS = 3
 _SWEEPS = 80
 _TOLERANCE = 0.0005
@@ -82,7 +84,7 @@ def solve_person(
     tracks = [track.uniform() for track in tracks]
     measured = set(map(int, tracks[0].index)).intersection(*(map(int, track.index) for track in tracks))
     model = FaceModel.of(head, np.array(sorted(measured)))
-    seen = [track.points()[:, model.index].astype(np.float64) for track in tracks]
+    seen = [track.points(model.index).astype(np.float64) for track in tracks]
     resting = resting or [silent_frames(track.audio, track.fps, track.frame_count) for track in tracks]
     person = estimate_person(seen, resting, model)
     return [solve_track(track, points, person, model) for track, points in zip(tracks, seen, strict=True)]
@@ -91,37 +93,62 @@ def solve_person(
 def solve_track(track: LandmarkTrack, seen: np.ndarray, person: Person, model: FaceModel) -> Solution:
     """One clip of a known person; seen (T, N, 3) pixels in the head's axes, NaN where there was no face."""
     known = np.isfinite(seen).all((1, 2))
+    curves = np.zeros((len(seen), arkit.CHANNEL_COUNT), np.float32)
+    confidence = np.zeros(len(seen), np.float32)
+    valid = np.zeros(len(seen), bool)
     filled, bridged = _bridge(seen, known, track)
-    link = np.where(track.cuts, 0.0, 1.0)
-    weights = np.zeros((len(seen), arkit.SHAPE_COUNT))
+    for start in range(0, len(seen), _STRETCH):
+        stop = min(start + _STRETCH, len(seen))
+        low, high = max(start - _OVERLAP, 0), min(stop + _OVERLAP, len(seen))
+        part, inside = slice(low, high), slice(start - low, stop - low)
+        solved, sure = _solve_stretch(
+            filled[part], known[part], bridged[part], track.cuts[part], track.fps, person, model
+        )
+        curves[start:stop], confidence[start:stop] = solved[inside], sure[inside]
+    valid = bridged & (confidence > 0)
+    return Solution(FaceAnimation(curves, track.fps, track.audio, {"source": track.name}), confidence, valid)
+
+
+def _solve_stretch(
+    seen: np.ndarray,
+    known: np.ndarray,
+    bridged: np.ndarray,
+    cuts: np.ndarray,
+    fps: float,
+    person: Person,
+    model: FaceModel,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 61) curves and (T,) confidence of frames without holes."""
+    pose = solve_pose(seen, person.neutral, model.rigid)
+    moved = _anchored(pose.residual(seen, person.neutral, 1.0), model)
+    curves = solve_gaze(moved, known, person, model)
+    weights = arkit.looks_from_eye_angles(curves)[:, : arkit.SHAPE_COUNT].astype(np.float64)
+    gram, smoothness, sparsity = _priors(model, fps)
+    temporal = (np.where(cuts, 0.0, 1.0), smoothness, sparsity)
     certainty = bridged.astype(np.float64)
-    gram, smoothness, sparsity = _priors(model, track.fps)
-    pose: Pose | None = None
-    free = np.array(face.SOLVED)
     for round_number in range(_ROUNDS):
-        shape = person.neutral + _unscale(np.tensordot(weights, model.basis, 1), person, model)
-        pose = solve_pose(filled, shape, model.rigid, pose)
-        if round_number == 0:
-            moved = _anchored(pose.residual(filled, person.neutral, 1.0), model)
-            angles = solve_gaze(moved, known & bridged, person, model)
-            weights[:, : arkit.SHAPE_COUNT] = arkit.looks_from_eye_angles(angles)[:, : arkit.SHAPE_COUNT]
-        error = _anchored(pose.residual(filled, shape, _DEPTH_TRUST), model)
+        shape = _shape(weights, person, model)
+        pose = solve_pose(seen, shape, model.rigid, pose)
+        error = _anchored(pose.residual(seen, shape, _DEPTH_TRUST), model)
         if round_number > 0:  # Before anything is explained, an open mouth is not an outlier.
             error = _tamed(error)
-        moved = _scale(error + shape - person.neutral, person, model)
+        moved = _lids_scaled(error + shape - person.neutral, person.lid_scale, model)
         target = moved.reshape(len(moved), -1) @ model.projection
         opening = lip_gap(moved, model)
         apart = np.clip((opening - _CONTACT_GAP) / (_APART_GAP - _CONTACT_GAP), 0, 1)
-        contact = certainty * (1 - apart) ** 2 / _CONTACT_PRECISION**2
-        temporal = (link, smoothness, sparsity)
-        descend(weights, free, gram, target, certainty, *temporal, model.gap_row, opening, contact, _SWEEPS, _TOLERANCE)
-    error = pose.residual(filled, person.neutral + _unscale(np.tensordot(weights, model.basis, 1), person, model), 0.0)
-    curves = np.array(angles, np.float32)
+        contact = (model.gap_row, opening, certainty * (1 - apart) ** 2 / _CONTACT_PRECISION**2)
+        descend(weights, _FREE, gram, target, certainty, *temporal, *contact, _SWEEPS, _TOLERANCE)
     curves[:, : arkit.SHAPE_COUNT] = np.clip(weights, 0, 1)
     curves[:, arkit.HEAD] = head_angles(pose.rotation)
-    confidence = _confidence(error, pose, known, bridged)
-    animation = FaceAnimation(curves, track.fps, track.audio, {"source": track.name})
-    return Solution(animation, confidence, bridged & (confidence > 0))
+    error = pose.residual(seen, _shape(weights, person, model), 0.0)
+    return curves, _confidence(error, pose, known, bridged)
+
+
+def _shape(weights: np.ndarray, person: Person, model: FaceModel) -> np.ndarray:
+    """(T, N, 3) this person's face with the given weights (T, 52)."""
+    right, left = person.lid_scale
+    moved = _lids_scaled(np.tensordot(weights, model.basis, 1), (1 / right, 1 / left), model)
+    return person.neutral + moved
 
 
 def _bridge(seen: np.ndarray, known: np.ndarray, track: LandmarkTrack) -> tuple[np.ndarray, np.ndarray]:
@@ -173,17 +200,15 @@ def _tamed(error: np.ndarray) -> np.ndarray:
     return error * np.minimum(1.0, _OUTLIER / np.maximum(length, 1e-9))
 
 
-def _scale(moved: np.ndarray, person: Person, model: FaceModel, inverse: bool = False) -> np.ndarray:
-    """This person's lid movements as the default head must make them to close its eyes just as much."""
+def _lids_scaled(moved: np.ndarray, scale: tuple[float, float], model: FaceModel) -> np.ndarray:
+    """(T, N, 3) displacements with those of the lids (right, left eye) multiplied.
+
+    Times `Person.lid_scale` they are what the default head must do to close its eyes just as far.
+    """
     out = moved.copy()
-    for scale, side in zip(person.lid_scale, ("Right", "Left"), strict=True):
-        lids = model.at(*face.LIDS_UPPER[side], *face.LIDS_LOWER[side])
-        out[:, lids, 1] *= 1 / scale if inverse else scale
+    for factor, side in zip(scale, ("Right", "Left"), strict=True):
+        out[:, model.at(*face.LIDS_UPPER[side], *face.LIDS_LOWER[side]), 1] *= factor
     return out
-
-
-def _unscale(moved: np.ndarray, person: Person, model: FaceModel) -> np.ndarray:
-    return _scale(moved, person, model, inverse=True)
 
 
 def _confidence(error: np.ndarray, pose: Pose, known: np.ndarray, bridged: np.ndarray) -> np.ndarray:

@@ -19,11 +19,10 @@ _DIGITS = 3  # Of the confidence in a take's meta data.
 
 def find_face(video: Path, landmarker: Path) -> LandmarkTrack:
     """The landmarks of a video that the solver uses; a video that shows no face is an error."""
-    track = track_video(video, landmarker)
+    track = track_video(video, landmarker, sorted(USED_LANDMARKS))
     if not track.found.any():
         raise TalkerError(f"{video}: no face was found in any of its {track.frame_count} frames")
-    used = np.isin(track.index, sorted(USED_LANDMARKS))
-    return replace(track, index=track.index[used], landmarks=track.landmarks[:, used])
+    return track
 
 
 def takes_of(tracks: Sequence[LandmarkTrack], head: HeadMesh, person: str | None = None) -> list[FaceAnimation]:

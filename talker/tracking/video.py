@@ -60,7 +60,7 @@ def read_sound(path: Path) -> Audio | None:
             if not container.streams.audio:
                 return None
             starts = [
-                float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
+                float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
                 for stream in (container.streams.video[0], container.streams.audio[0])
             ]
         audio = read_audio(path)

@@ -106,6 +106,16 @@ def test_short_gaps_are_bridged_and_long_ones_marked(head: HeadMesh, performance
     assert np.abs(solution.animation.curves - whole)[46:90].max() < 0.15
 
 
+def test_long_clips_are_solved_in_stretches(
+    head: HeadMesh, performance: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track = track_of(performance, head, noise=0.2)
+    whole = solved(track, head)
+    monkeypatch.setattr("talker.tracking.solve._STRETCH", 70)
+    monkeypatch.setattr("talker.tracking.solve._OVERLAP", 20)
+    assert np.abs(solved(track, head) - whole).max() < 0.01
+
+
 def test_a_cut_is_not_smoothed_over(head: HeadMesh) -> None:
     raised = np.where(np.arange(FRAMES) < 100, 0.0, 1.0)
     curves = curves_of(FRAMES, browInnerUp=raised, browOuterUpLeft=raised, browOuterUpRight=raised)
