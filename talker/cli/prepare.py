@@ -79,7 +79,7 @@ class Prepare:
             sound=self.sound,
             landmarks=not self.no_landmarks,
             landmarker=self.landmarker,
-            options=replace(DEFAULT_OPTIONS, rig_model=self.rig_model),
+            options=replace(DEFAULT_OPTIONS, rig_model=None if self.rig_model is None else self.rig_model.resolve()),
         )
         summary = prepare(reader, self.output, settings, options)
         for fault in summary.faults[:20]:

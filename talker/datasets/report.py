@@ -42,7 +42,7 @@ td,th{padding:.15rem .8rem .15rem 0;text-align:left;font-variant-numeric:tabular
 .clips{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:12px}
 .clip{background:#20242c;border-radius:8px;padding:10px;border-left:4px solid #4c9f70}
 .clip.rejected{border-color:#d9a441}.clip.failed{border-color:#d05a5a}
-.clip h3{font-size:.85rem;margin:0 0 .4rem;overflow-wrap:anywhere}.clip p{margin:.2rem 0;color:#ffd79a;overflow-wrap:anywhere}
+.clip h3{font-size:.85rem;margin:0 0 .4rem}.clip p{margin:.2rem 0;color:#ffd79a}.clip{overflow-wrap:anywhere}
 .clip img{width:calc(50% - 3px);border-radius:4px}
 .clip dl{display:grid;grid-template-columns:auto auto;margin:.4rem 0 0;font-size:.78rem;gap:0 .6rem}
 .clip dt{color:#9aa3b2}.clip dd{margin:0;text-align:right}

@@ -23,6 +23,7 @@ from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.models.speech_encoder import FEATURE_FPS
 from talker.rigs import arkit
+from talker.training.augment import change_speed
 
 UNKNOWN_EMOTION = -1
 _SOUNDS = ("flac", "opus")
@@ -41,6 +42,7 @@ class StreamOptions:
             clip comes once per epoch.
         seconds: Length of a crop; shorter clips are padded with silence of no weight.
         fps: Rate of the curves.
+        speeds: Slowest and fastest that a crop is played; its curves keep up.
         shippable: Only clips whose licence lets weights ship.
         with_curves: Leave out clips that are sound alone.
         held: Clips that are held to be drawn from in random order; 0 keeps the order of the shards.
@@ -51,6 +53,7 @@ class StreamOptions:
     weights: Mapping[str, float] | None = None
     seconds: float = 3.0
     fps: float = FEATURE_FPS
+    speeds: tuple[float, float] = (1.0, 1.0)
     shippable: bool = False
     with_curves: bool = True
     held: int = 256
@@ -154,10 +157,17 @@ class ShardStream(IterableDataset[dict[str, Any]]):
         samples = decode_sound(next(members[sound] for sound in _SOUNDS if sound in members))
         curves, weight = _at_rate(members, options.fps, len(samples) / NETWORK_RATE)
         frames, count = round(options.seconds * options.fps), round(options.seconds * NETWORK_RATE)
-        spare = len(curves) - frames
+        speed = float(random.uniform(*options.speeds))
+        taken = int(np.ceil(frames * speed))
+        spare = len(curves) - taken
         start = int(random.integers(spare + 1)) if spare > 0 else 0
         first = round(start / options.fps * NETWORK_RATE)
-        samples, curves, weight = samples[first : first + count], curves[start:][:frames], weight[start:][:frames]
+        samples = samples[first : first + int(np.ceil(count * speed))]
+        curves, weight = curves[start:][:taken], weight[start:][:taken]
+        if speed != 1.0 and len(curves):
+            samples, curves = change_speed(samples, curves, options.fps, speed)
+            weight = weight[np.minimum((np.arange(len(curves)) * speed).astype(int), len(weight) - 1)]
+            samples, curves, weight = samples[:count], curves[:frames], weight[:frames]
         if self._augmentation is not None:
             samples, curves = self._augmentation(samples, curves, options.fps, random)
         emotion = about["emotion"]

@@ -2,7 +2,58 @@
 
 import numpy as np
 
+from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE
+from talker.training import codecs
+
+SPEEDS = (0.85, 1.2)
+"""Between these a voice still sounds like somebody's."""
+
+_TELEPHONE = (300.0, 3400.0)
+_ROLL_OFF = 0.15  # Of the edge's frequency: how gently a band ends.
+
+
+def augment(
+    samples: np.ndarray, curves: np.ndarray, fps: float, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Everything below but speed, in the order in which it happens to a voice: mouth, room, microphone, line.
+
+    (N,) samples at 16 kHz and (T, C) curves at `fps` -> the same shapes.
+    """
+    samples = add_noise(add_room(change_voice(samples, random), random), random)
+    samples = encode(limit_band(samples, random), random)
+    samples, curves = mute(set_loudness(samples, random), curves, fps, random)
+    return samples.astype(np.float32), curves.astype(np.float32)
+
+
+def change_speed(samples: np.ndarray, curves: np.ndarray, fps: float, speed: float) -> tuple[np.ndarray, np.ndarray]:
+    """Played `speed` times as fast, which also moves pitch and formants; the (T, 61) curves keep their closures."""
+    import soxr
+
+    played = soxr.resample(samples.astype(np.float32), NETWORK_RATE * speed, NETWORK_RATE, "HQ")
+    return played, np.array(FaceAnimation(curves, fps).resample(fps / speed).curves)
+
+
+def limit_band(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A telephone, a cheap microphone, or something in between, now and then."""
+    if random.random() < 0.75:
+        return samples
+    low, high = _TELEPHONE
+    if random.random() < 0.5:
+        low, high = random.uniform(20.0, 250.0), random.uniform(2500.0, 7000.0)
+    spectrum = np.fft.rfft(samples)
+    frequency = np.fft.rfftfreq(len(samples), 1 / NETWORK_RATE)
+    rise = np.clip((frequency - low * (1 - _ROLL_OFF)) / (2 * _ROLL_OFF * low), 0.0, 1.0)
+    fall = np.clip((high * (1 + _ROLL_OFF) - frequency) / (2 * _ROLL_OFF * high), 0.0, 1.0)
+    return np.fft.irfft(spectrum * rise * fall, len(samples))
+
+
+def encode(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """What a call or a download does to a voice, now and then; nothing moves in time."""
+    if random.random() < 0.85:
+        return samples
+    codec = codecs.CODECS[int(random.integers(len(codecs.CODECS)))]
+    return codecs.round_trip(samples, codec, float(random.uniform(*codec.bit_rates)))
 
 
 def change_voice(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -140,7 +140,7 @@ def make_batch(clips: list[Clip], random: np.random.Generator, size: int = BATCH
 
 def _crop(clip: Clip, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A stretch of a clip, played faster or slower (which also moves pitch and formants), in another room."""
-    speed = random.uniform(0.85, 1.2)
+    speed = random.uniform(*augment.SPEEDS)
     duration = min(len(clip.samples) / NETWORK_RATE, len(clip.curves) / clip.fps)
     taken = min(CROP_SECONDS * speed, duration)
     begin = random.uniform(0.0, duration - taken)

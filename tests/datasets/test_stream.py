@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from talker.datasets.source import Licence
 from talker.datasets.stream import ShardStream, StreamOptions
 from talker.errors import TalkerError
 from talker.rigs import arkit
+from talker.training.augment import augment
 
 
 def keys(stream: ShardStream, workers: int = 0) -> list[str]:
@@ -74,12 +76,22 @@ def test_curves_stay_with_their_sound(tmp_path: Path) -> None:
     licence = Licence("MIT", may_ship=True)
     out = tmp_path / "shards"
     prepare(lambda: etf_reader(root, licence), out, Settings(), PrepareOptions(validation=0, test=0))
-    stream = ShardStream([out], StreamOptions(seconds=3, shippable=True))
-    for crop in islice(stream, 3):
+    options = StreamOptions(seconds=3, shippable=True)
+    streams = (ShardStream([out], options), ShardStream([out], replace(options, speeds=(0.85, 1.2))))
+    for crop in (crop for stream in streams for crop in stream):
         jaw = crop["curves"][:, arkit.INDEX["jawOpen"]].numpy()
         loud = np.abs(crop["samples"].numpy()).reshape(-1, 320).max(1)
         best = max(range(-10, 11), key=lambda lag: float((np.roll(loud, lag) * jaw).sum()))
         assert abs(best) <= 1
+
+
+def test_augmented_crops_have_the_same_shape(shards: Path) -> None:
+    stream = ShardStream([shards], StreamOptions(speeds=(0.8, 1.3)), augment)
+    for epoch in range(5):
+        stream.set_epoch(epoch)
+        for crop in stream:
+            assert crop["samples"].shape == (48_000,) and crop["curves"].shape == (150, 61)
+            assert crop["weight"].shape == (150,) and crop["weight"].max() <= 1
 
 
 def test_licences_that_forbid_shipping(shards: Path) -> None:
