@@ -7,9 +7,9 @@ import pytest
 from surrogate_models import Surrogate, flame_surrogate, smplx_surrogate, write_pickle
 
 from talker.rigs.fit import fit_for
+from talker.rigs.fitting.retarget import RigFit
 from talker.rigs.flame import FLAME
 from talker.rigs.head_mesh import HeadMesh
-from talker.rigs.retarget import RigFit
 from talker.rigs.smplx import SMPLX
 
 

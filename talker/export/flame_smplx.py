@@ -17,9 +17,9 @@ from talker.export.registry import ExportOptions
 from talker.files import read_arrays
 from talker.rigs import arkit, turns
 from talker.rigs.fit import fit_for, progress_bar
+from talker.rigs.fitting.retarget import LOOK_SHAPES, RigFit
 from talker.rigs.flame import FLAME
 from talker.rigs.head_mesh import rotation
-from talker.rigs.retarget import LOOK_SHAPES, RigFit
 from talker.rigs.skinning import ModelKind, axis_angle_from_rotation, rotation_from_axis_angle
 from talker.rigs.smplx import SMPLX
 

@@ -1,6 +1,6 @@
 """Reading a performance out of a glTF file, talker's own or anybody's.
 
-The first animation that moves morph targets with ARKit names (in any spelling `talker.rigs.shape_names` knows) is
+The first animation that moves morph targets with ARKit names (in any spelling `shape_names` knows) is
 read, with the turns of joints named like a head and eyes.
 """
 
@@ -14,8 +14,8 @@ from talker.errors import TalkerError
 from talker.export.keyframes import TURNED_JOINTS, Performance, Track
 from talker.export.scene_sound import sound_beside
 from talker.rigs import turns
-from talker.rigs.gltf_file import GltfFile, Json
-from talker.rigs.shape_names import find_shapes, part_of_name
+from talker.rigs.mesh_files.gltf_file import GltfFile, Json
+from talker.rigs.mesh_files.shape_names import find_shapes, part_of_name
 
 _INTERPOLATIONS = ("LINEAR", "STEP", "CUBICSPLINE")
 _PLAUSIBLE = 1e6  # Weights and quaternions lie near 1, slopes of splines not far above; beyond this a file is corrupt.

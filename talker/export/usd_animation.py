@@ -1,6 +1,6 @@
 """Reading a performance out of a USD file, talker's own or anybody's: the program that `usd_worker` runs.
 
-The first SkelAnimation whose blend shapes have ARKit's names (in any spelling `talker.rigs.shape_names` knows) is read,
+The first SkelAnimation whose blend shapes have ARKit's names (in any spelling `shape_names` knows) is read,
 with the turns of joints named like a head and eyes.
 """
 
@@ -21,7 +21,7 @@ from talker.export.registry import DEFAULT_OPTIONS
 from talker.export.scene_sound import sound_beside
 from talker.export.usd import CUSTOM_DATA
 from talker.rigs import turns
-from talker.rigs.shape_names import find_shapes, part_of_name
+from talker.rigs.mesh_files.shape_names import find_shapes, part_of_name
 
 _MOST_NAMES = 10_000  # Blend shapes or joints.
 _Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # Takes z up, -y forward to y up, +z forward.

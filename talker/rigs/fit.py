@@ -19,11 +19,11 @@ from talker.errors import TalkerError
 from talker.files import atomic_output, read_bytes
 from talker.resources import rigs_dir
 from talker.rigs import arkit
-from talker.rigs.correspondence import CHIN, SKIN_LANDMARKS, Progress, match_landmarks
-from talker.rigs.face_points import FacePoints
+from talker.rigs.fitting.correspondence import CHIN, SKIN_LANDMARKS, Progress, match_landmarks
+from talker.rigs.fitting.face_points import FacePoints
+from talker.rigs.fitting.retarget import EXPRESSION_LIMIT, JAW_LIMIT, VERSION, RigFit, bounded_solution, landmark_metric
 from talker.rigs.flame import FLAME
 from talker.rigs.head_mesh import HeadMesh
-from talker.rigs.retarget import EXPRESSION_LIMIT, JAW_LIMIT, VERSION, RigFit, bounded_solution, landmark_metric
 from talker.rigs.skinning import ModelKind, SkinnedModel, load_model
 from talker.rigs.smplx import SMPLX
 
@@ -96,7 +96,7 @@ def fit_model(
     """
     sighted = None
     if landmarker is not None:
-        from talker.rigs.sighting import sighted_landmarks
+        from talker.rigs.fitting.sighting import sighted_landmarks
 
         progress("looking at the model", 0.0)
         sighted = sighted_landmarks(model, landmarker, SKIN_LANDMARKS)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from talker.rigs import arkit
+from talker.rigs.fitting.surface import vertex_normals
 from talker.rigs.head_mesh import HeadMesh
-from talker.rigs.surface import vertex_normals
 
 LAYERS: tuple[str, ...] = ("shade", "lips", "brow_along", "brow_across", "detail", "around", "cover")
 PER_MILLIMETRE = 8.0

@@ -29,9 +29,9 @@ def load_head(path: Path | None = None) -> HeadMesh:
     if suffix == ".npz" and not path.is_dir():
         return HeadMesh.load(path)
     # Only heads of one's own need what follows, and scipy with it.
-    from talker.rigs.fitted_head import fit_head
-    from talker.rigs.gltf_head import read_gltf_head
-    from talker.rigs.obj_head import read_obj_folder
+    from talker.rigs.fitting.fitted_head import fit_head
+    from talker.rigs.mesh_files.gltf_head import read_gltf_head
+    from talker.rigs.mesh_files.obj_head import read_obj_folder
 
     if path.is_dir():
         return fit_head(path, read_obj_folder(path))

@@ -14,9 +14,9 @@ from talker.animation import FaceAnimation
 from talker.errors import TalkerError
 from talker.export.registry import ExportOptions, read_animation, write_animation
 from talker.rigs import arkit
+from talker.rigs.fitting.retarget import RigFit
 from talker.rigs.flame import load_flame
 from talker.rigs.head_mesh import HeadMesh, rotation
-from talker.rigs.retarget import RigFit
 from talker.rigs.skinning import rotation_from_axis_angle
 
 HARNESS = Path(__file__).parents[1] / "fuzz/fuzz_readers.py"

@@ -61,7 +61,7 @@ def test_every_sample_of_a_closed_surface_is_covered_once(head: HeadMesh) -> Non
 
 
 def test_vertex_normals_of_a_sphere_point_outward() -> None:
-    from talker.rigs.build_head import eyeball
+    from talker.rigs.build_head.build import eyeball
 
     vertices, faces = eyeball(1.0)
     normals = raster.vertex_normals(vertices.astype(np.float32), faces.astype(np.int32))

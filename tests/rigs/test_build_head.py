@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from talker.resources import rigs_dir
-from talker.rigs import build_head
-from talker.rigs.head_draft import Draft, boundary_loop, edge_loop, triangulate
+from talker.rigs.build_head import build as build_head
+from talker.rigs.build_head.head_draft import Draft, boundary_loop, edge_loop, triangulate
 from talker.rigs.head_mesh import HeadMesh
 
 LANDMARKER = Path(__file__).parents[2] / "../shared/models/face_landmarker.task"

@@ -11,11 +11,9 @@ from surrogate_models import Surrogate, _Bend, flame_surrogate, write_pickle
 from talker.animation import FaceAnimation
 from talker.errors import TalkerError
 from talker.rigs import arkit, fit
-from talker.rigs.correspondence import match_landmarks
-from talker.rigs.face_points import FacePoints
-from talker.rigs.flame import FLAME, load_flame
-from talker.rigs.head_mesh import HeadMesh
-from talker.rigs.retarget import (
+from talker.rigs.fitting.correspondence import match_landmarks
+from talker.rigs.fitting.face_points import FacePoints
+from talker.rigs.fitting.retarget import (
     EXPRESSION_LIMIT,
     INNER_LOWER,
     INNER_UPPER,
@@ -24,9 +22,11 @@ from talker.rigs.retarget import (
     RigFit,
     bounded_solution,
 )
+from talker.rigs.fitting.surface import StretchySkin, Surface, SurfacePoints, similarity, vertex_normals
+from talker.rigs.flame import FLAME, load_flame
+from talker.rigs.head_mesh import HeadMesh
 from talker.rigs.skinning import SkinnedModel
 from talker.rigs.smplx import SMPLX, load_smplx
-from talker.rigs.surface import StretchySkin, Surface, SurfacePoints, similarity, vertex_normals
 
 TAKES = Path(__file__).parents[3] / "shared/data/livelink_takes"
 LANDMARKER = Path(__file__).parents[3] / "shared/models/face_landmarker.task"
@@ -254,13 +254,13 @@ def test_the_rest_stays_at_rest_and_extremes_stay_bounded(flame_fit: RigFit) -> 
 def test_long_takes_are_converted_in_pieces_alike(flame_fit: RigFit, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = speech(50)
     whole = flame_fit.poses(weights)
-    monkeypatch.setattr("talker.rigs.retarget._CHUNK_FRAMES", 7)
+    monkeypatch.setattr("talker.rigs.fitting.retarget._CHUNK_FRAMES", 7)
     for part, piece in zip(whole, flame_fit.poses(weights), strict=True):
         np.testing.assert_allclose(part, piece, atol=1e-4)
 
 
 def test_bounded_solution_meets_its_optimality_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("talker.rigs.retarget._SETTLED", 1e-12)
+    monkeypatch.setattr("talker.rigs.fitting.retarget._SETTLED", 1e-12)
     random = np.random.default_rng(3)
     basis = random.normal(size=(30, 12))
     system, right = basis.T @ basis + 0.1 * np.eye(12), 20 * random.normal(size=(50, 12))
@@ -370,7 +370,7 @@ def test_the_body_does_not_disturb(smplx_fit: RigFit, flame_fit: RigFit, smplx_f
 @pytest.mark.skipif(not LANDMARKER.is_file(), reason="no face_landmarker.task beside the checkout (../shared/models)")
 def test_looking_helps_to_find_the_lips(flame: SkinnedModel, default_head: HeadMesh) -> None:
     pytest.importorskip("mediapipe", reason="the tracking extra is not installed")
-    from talker.rigs.sighting import sighted_landmarks
+    from talker.rigs.fitting.sighting import sighted_landmarks
 
     truth = _Bend(1.0)(default_head.landmarks(torch.zeros(61))[:468].double().numpy())
     errors = {}

@@ -13,7 +13,7 @@ from talker.export.gltf_builder import GltfBuilder
 from talker.export.registry import write_animation
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
-from talker.rigs.shape_names import find_shapes, missing_shapes, part_of_name
+from talker.rigs.mesh_files.shape_names import find_shapes, missing_shapes, part_of_name
 from talker.rigs.user_mesh import load_head
 
 LIPS = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146]

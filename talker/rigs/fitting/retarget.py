@@ -13,8 +13,8 @@ from torch import Tensor
 from talker.errors import TalkerError
 from talker.files import read_arrays
 from talker.rigs import arkit
-from talker.rigs.correspondence import SKIN_LANDMARKS
-from talker.rigs.face_points import FacePoints
+from talker.rigs.fitting.correspondence import SKIN_LANDMARKS
+from talker.rigs.fitting.face_points import FacePoints
 
 VERSION = "talker fit 1"
 LOOK_SHAPES = tuple(name for name in arkit.SHAPES if name.startswith("eyeLook"))

@@ -11,9 +11,9 @@ from scipy.spatial import cKDTree
 
 from talker.errors import TalkerError
 from talker.rigs import arkit
+from talker.rigs.fitting.surface import StretchySkin, Surface, corresponding, similarity
 from talker.rigs.head_mesh import HeadMesh
-from talker.rigs.source_head import SourceHead
-from talker.rigs.surface import StretchySkin, Surface, corresponding, similarity
+from talker.rigs.mesh_files.source_head import SourceHead
 
 _UNITS = {"metres": 1.0, "decimetres": 0.1, "inches": 0.0254, "centimetres": 0.01, "millimetres": 0.001}
 _PLAUSIBLE = 1.6  # A head may be this many times larger or smaller than ours before its unit is called unknown.

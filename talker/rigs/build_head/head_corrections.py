@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from talker.rigs import arkit
-from talker.rigs.head_draft import Draft, edge_loop, smoothed
+from talker.rigs.build_head.head_draft import Draft, edge_loop, smoothed
 from talker.rigs.head_mesh import PARTS
 
 # First edges of the lip rings, from the middle of the upper lip towards the subject's left.

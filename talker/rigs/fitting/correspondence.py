@@ -13,9 +13,9 @@ import torch
 
 from talker.errors import TalkerError
 from talker.rigs import arkit
+from talker.rigs.fitting.surface import Pins, StretchySkin, Surface, SurfacePoints, corresponding, similarity
 from talker.rigs.head_mesh import HeadMesh
 from talker.rigs.skinning import SkinnedModel
-from talker.rigs.surface import Pins, StretchySkin, Surface, SurfacePoints, corresponding, similarity
 
 SKIN_LANDMARKS = 468
 """Of MediaPipe's 478 points the last ten lie on the irises."""

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talker.rigs.fitting.surface import SurfacePoints
 from talker.rigs.skinning import SkinnedModel, rotation_from_axis_angle
-from talker.rigs.surface import SurfacePoints
 
 _TURN_ENTRIES = 9  # A rotation matrix, entry by entry, drives the pose correctives.
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from talker.errors import TalkerError
 from talker.files import read_bytes
-from talker.rigs.shape_names import find_shapes, part_of_name
-from talker.rigs.source_head import MAX_VERTICES, SourceHead
+from talker.rigs.mesh_files.shape_names import find_shapes, part_of_name
+from talker.rigs.mesh_files.source_head import MAX_VERTICES, SourceHead
 
 _MAX_FILE_BYTES = 1 << 27
 _NEUTRAL_NAMES = ("neutral", "basis", "base", "rest", "default", "head")

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from talker.errors import TalkerError
-from talker.rigs.gltf_file import GltfFile, Json
-from talker.rigs.shape_names import find_shapes, part_of_name
-from talker.rigs.source_head import MAX_VERTICES, SourceHead
+from talker.rigs.mesh_files.gltf_file import GltfFile, Json
+from talker.rigs.mesh_files.shape_names import find_shapes, part_of_name
+from talker.rigs.mesh_files.source_head import MAX_VERTICES, SourceHead
 
 _TRIANGLES = 4
 _JOINTS = ("head", "left_eye", "right_eye")

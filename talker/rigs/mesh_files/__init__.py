@@ -1,0 +1,1 @@
+"""Reading heads from glTF and OBJ files."""
