@@ -18,7 +18,7 @@ from talker.audio import NETWORK_RATE, Audio
 from talker.datasets import quality, samples, sync
 from talker.datasets.motion_file import read_motion
 from talker.datasets.samples import SoundCodec
-from talker.datasets.source import ClipSource
+from talker.datasets.source import REST_LABELS, ClipSource
 from talker.errors import TalkerError
 from talker.export.registry import DEFAULT_OPTIONS, ExportOptions
 from talker.files import atomic_output, read_arrays, read_bytes
@@ -29,7 +29,7 @@ from talker.tracking.person import Person, estimate_person
 from talker.tracking.rest import silent_frames
 from talker.tracking.solve import solve_track
 
-_REST_LABELS = (None, "neutral")
+_FRAMES_PER_PERSON = 6000  # Of all clips together: enough to know a face by, and an hour of film is no heavier.
 _PICTURE_DIGITS = 3
 _FAULT = ".fault"
 
@@ -109,26 +109,28 @@ def learn_person(clips: Sequence[ClipSource], settings: Settings) -> None:
     path = person_path(clips[0].person, settings)
     if path.is_file():
         return
-    tracks, resting, fault = [], [], "no clip"
-    calm = any(clip.emotion in _REST_LABELS for clip in clips)
+    points, resting, fault = [], [], "no clip"
+    index: set[int] | None = None
+    calm = any(clip.emotion in REST_LABELS for clip in clips)
     for clip in clips:
         try:
             track = _landmarks(clip, settings)
-            audio = _sound(clip) if clip.emotion in _REST_LABELS or not calm else None
+            audio = _sound(clip) if clip.emotion in REST_LABELS or not calm else None
         except TalkerError as error:
             fault = str(error)
             continue
         if track.found.any():
-            tracks.append(track)
-            resting.append(silent_frames(audio, track.fps, track.frame_count))
-    if not tracks:
+            some = slice(None, None, -(-track.frame_count * len(clips) // _FRAMES_PER_PERSON))
+            points.append(track.points()[some])
+            resting.append(silent_frames(audio, track.fps, track.frame_count)[some])
+            index = set(map(int, track.index)) & (index or set(map(int, track.index)))
+    if not index:
         raise TalkerError(f"{'/'.join(clips[0].person)}: no clip shows a face ({fault})")
-    index = np.array(sorted(set.intersection(*(set(map(int, track.index)) for track in tracks))))
-    model = _face_model(tuple(index))
-    person = estimate_person([_seen(track, model) for track in tracks], resting, model)
+    model = _face_model(tuple(sorted(index)))
+    person = estimate_person([part[:, model.index].astype(np.float64) for part in points], resting, model)
     arrays = {field.name: np.asarray(getattr(person, field.name)) for field in fields(Person)}
     with atomic_output(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, index=index, **arrays)
+        np.savez(file, allow_pickle=False, index=model.index, **arrays)
 
 
 def finish_clip(clip: ClipSource, settings: Settings) -> Done:
@@ -168,7 +170,7 @@ def _finish(clip: ClipSource, settings: Settings, row: dict[str, Any]) -> Done:
     delay, corrected = _delay(clip, take, audio, seen)
     audio = sync.shifted(audio, delay.seconds) if corrected else audio
     audio = audio.slice(0, take.duration)
-    neutral = clip.emotion in _REST_LABELS and clip.motion is None
+    neutral = clip.emotion in REST_LABELS and clip.motion is None
     scores = quality.measure(take, audio, seen, delay, corrected, neutral)
     faults = scores.faults()
     pictures = [_picture(take, frame) for frame in quality.telling_frames(take, audio)]

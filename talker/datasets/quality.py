@@ -10,7 +10,7 @@ from talker.animation import FaceAnimation
 from talker.audio import Audio
 from talker.datasets.sync import Delay
 from talker.rigs import arkit
-from talker.rigs.head_mesh import LANDMARK_COUNT, HeadMesh
+from talker.rigs.head_mesh import HeadMesh
 from talker.tracking.face_model import BROWS, CHIN, MOUTH_CORNERS, FaceModel
 from talker.tracking.person import lip_gap
 from talker.tracking.rest import silent_frames
@@ -149,8 +149,8 @@ def opening_of(take: FaceAnimation) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def probe() -> FaceModel:
-    """The landmarks of the default head and what the shapes do to them."""
-    return FaceModel.of(HeadMesh.load(), np.arange(LANDMARK_COUNT))
+    """The few landmarks of the default head that are looked at, and what the shapes do to them."""
+    return FaceModel.of(HeadMesh.load(), np.array(sorted({*_MOUTH, *BROWS["Left"], *BROWS["Right"]})))
 
 
 def posed_landmarks(take: FaceAnimation) -> np.ndarray:

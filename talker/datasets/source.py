@@ -10,6 +10,9 @@ from talker.errors import TalkerError
 
 FRONT = "front"
 
+REST_LABELS = (None, "neutral")
+"""Clips in whose silences the face is believed to be at rest."""
+
 VIDEO_EXTENSIONS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".wmv")
 SOUND_EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a")
 

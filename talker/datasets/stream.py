@@ -78,10 +78,13 @@ class ShardStream(IterableDataset[dict[str, Any]]):
         folders: Sequence[Path],
         options: StreamOptions,
         augmentation: Augmentation | None = None,
-        rank: int = 0,
-        world_size: int = 1,
+        rank: int | None = None,
+        world_size: int | None = None,
     ) -> None:
-        """Streams the shards of `folders`, as process `rank` of `world_size`."""
+        """Streams the shards of `folders`, as process `rank` of `world_size` (of torch.distributed's when None)."""
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank = rank if rank is not None else torch.distributed.get_rank() if distributed else 0
+        world_size = world_size if world_size is not None else torch.distributed.get_world_size() if distributed else 1
         self._options, self._augmentation = options, augmentation
         self._rank, self._world_size = rank, world_size
         self._epoch = 0

@@ -24,6 +24,7 @@ WEIGHTS_PATH = Path(__file__).with_name("sync_weights.json")
 
 _WINDOW, _HOP, _FFT = 400, NETWORK_RATE // RATE, 512
 _BANDS, _LOWEST_HZ, _HIGHEST_HZ = 26, 60.0, 7600.0
+_BLOCK_FRAMES = 4096
 _FLOOR = 9.0  # Nepers below the loud parts of the clip: nothing is heard.
 _CONTEXT = range(-12, 13, 3)  # Frames: 120 ms either way.
 _TREND_FRAMES = 75  # A slower change than this either way is the posture of the jaw or of the microphone.
@@ -64,12 +65,11 @@ UNKNOWN = Delay(0.0, _USUAL_DELAY, 0.0, 0.0)
 
 def measure_delay(audio: Audio, opening: np.ndarray, fps: float, known: np.ndarray) -> Delay:
     """The delay of a clip; opening (T,) of the mouth at `fps` in any unit, known (T,) bool where it was seen."""
-    features = sound_features(audio)
-    seen, sure = at_feature_rate(opening, fps, known, len(features))
-    if sure.sum() < _FEWEST_FRAMES or len(features) < 2 * _FEWEST_FRAMES or np.std(seen[sure]) < 1e-9:
+    heard = _predicted_opening(audio)
+    seen, sure = at_feature_rate(opening, fps, known, len(heard))
+    if sure.sum() < _FEWEST_FRAMES or len(heard) < 2 * _FEWEST_FRAMES or np.std(seen[sure]) < 1e-9:
         return UNKNOWN
-    heard = without_trend(features @ _weights())
-    seen = without_trend(seen)
+    heard, seen = without_trend(heard), without_trend(seen)
     steps = np.arange(-round(LARGEST * RATE), round(LARGEST * RATE) + 1)
     correlation = np.array([_correlation(heard, seen, sure, int(step)) for step in steps])
     independent = _INDEPENDENT_PER_SECOND * sure.sum() / RATE
@@ -91,17 +91,40 @@ def shifted(audio: Audio, seconds: float) -> Audio:
 
 def sound_features(audio: Audio) -> np.ndarray:
     """(T, F) float64 at 100 Hz: log-mel spectra relative to the clip's own loudness, with their surroundings, and 1."""
+    mel = _log_mel(audio)
+    around = [mel[_beside(len(mel), step)] for step in _CONTEXT]
+    return np.concatenate([*around, np.ones((len(mel), 1))], axis=1)
+
+
+def _predicted_opening(audio: Audio) -> np.ndarray:
+    """(T,) at 100 Hz: `sound_features` times the weights, without ever holding the features of an hour."""
+    mel, weights = _log_mel(audio), _weights()
+    parts = weights[:-1].reshape(len(_CONTEXT), _BANDS)
+    out = np.full(len(mel), weights[-1])
+    for step, part in zip(_CONTEXT, parts, strict=True):
+        out += (mel @ part)[_beside(len(mel), step)]
+    return out
+
+
+def _log_mel(audio: Audio) -> np.ndarray:
+    """(T, bands) nepers below the loud parts of the clip, half of each band's mean taken off."""
     samples = audio.resample(NETWORK_RATE).samples.astype(np.float64)
     padded = np.concatenate([np.zeros(_WINDOW // 2), samples, np.zeros(_WINDOW)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[: len(samples) : _HOP]
-    power = np.abs(np.fft.rfft(windows * np.hanning(_WINDOW), _FFT)) ** 2
-    mel = np.log(power @ _mel_bands().T + 1e-7)
-    if not len(mel):
-        return np.zeros((0, _BANDS * len(_CONTEXT) + 1))
-    mel = np.maximum(mel - np.percentile(mel, 95), -_FLOOR)
-    mel -= mel.mean(0) / 2
-    around = np.clip(np.arange(len(mel))[:, None] + np.array(_CONTEXT), 0, len(mel) - 1)
-    return np.c_[mel[around].reshape(len(mel), -1), np.ones(len(mel))]
+    mel = np.zeros((len(windows), _BANDS))
+    for start in range(0, len(windows), _BLOCK_FRAMES):
+        block = slice(start, start + _BLOCK_FRAMES)
+        power = np.abs(np.fft.rfft(windows[block] * np.hanning(_WINDOW), _FFT)) ** 2
+        mel[block] = np.log(power @ _mel_bands().T + 1e-7)
+    if len(mel):
+        mel = np.maximum(mel - np.percentile(mel, 95), -_FLOOR)
+        mel -= mel.mean(0) / 2
+    return mel
+
+
+def _beside(count: int, step: int) -> np.ndarray:
+    """(count,) the frame `step` later than each, held at the ends."""
+    return np.clip(np.arange(count) + step, 0, count - 1)
 
 
 def at_feature_rate(opening: np.ndarray, fps: float, known: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

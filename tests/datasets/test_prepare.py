@@ -3,6 +3,7 @@
 import csv
 import json
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,23 @@ def test_splits_by_speaker(count: int) -> None:
     assert sorted(clip.id for task in tasks for clip in task.clips) == sorted(clip.id for clip in reader())
     for task in tasks:
         assert {plan.split_of(clip) for clip in task.clips} == {task.name.rpartition("-")[0]}
+
+
+def test_a_plan_holds_no_clips() -> None:
+    """Ten times the clips, hardly more memory."""
+
+    def peak(count: int) -> int:
+        def reader():
+            return (ClipSource(f"{i:07d}", "s", f"speaker {i % 50:02d}", UNKNOWN_LICENCE) for i in range(count))
+
+        tracemalloc.start()
+        plan = make_plan(reader, (0.1, 0.1), 100, "")
+        assert sum(len(task.clips) for task in shard_tasks(reader, plan, 100)) == plan.clips == count
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    assert peak(20_000) < 1.5 * peak(2_000)
 
 
 @pytest.mark.parametrize("late", [-0.2, -0.1, 0.0, 0.15])

@@ -2,18 +2,20 @@
 
 import csv
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from talker.animation import FaceAnimation
 from talker.datasets.catalogue import KINDS, read_clips
 from talker.datasets.motion_file import read_motion
 from talker.datasets.named_video import grid_sentence
 from talker.datasets.source import UNKNOWN_LICENCE, ClipSource, Motion
 from talker.errors import TalkerError
-from talker.export.registry import DEFAULT_OPTIONS
+from talker.export.registry import DEFAULT_OPTIONS, write_animation
 from talker.rigs import arkit
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -246,3 +248,30 @@ def test_real_facegood_curves_move_the_mouth() -> None:
 def test_real_grid_videos() -> None:
     first = next(islice(read_clips("grid", DATA / "grid_s1"), 1))
     assert first.transcript == "bin blue at f two now"
+
+
+@pytest.mark.slow
+def test_beat2_curves_through_the_users_model(smplx_file: Path, tmp_path: Path) -> None:
+    options = replace(DEFAULT_OPTIONS, rig_model=smplx_file)
+    opening = 0.4 * np.abs(np.sin(np.arange(60) / 6))
+    write_animation(
+        FaceAnimation.from_channels({"jawOpen": opening}, fps=30),
+        tmp_path / "1_wayne_0_1_1.npz",
+        "smplx-npz",
+        options=options,
+    )
+    (tmp_path / "1_wayne_0_1_1.wav").write_bytes(b"x")
+    (clip,) = clips("beat2", tmp_path)
+    take = read_motion(clip.motion, options)
+    assert (take.fps, take.frame_count, clip.emotion) == (30, 60, "neutral")
+    assert np.abs(take.channel("jawOpen") - opening).max() < 0.1
+    with pytest.raises(TalkerError, match="--rig-model"):
+        read_motion(clip.motion, DEFAULT_OPTIONS)
+
+
+def test_emoface_and_livelink_curves(tmp_path: Path) -> None:
+    take = FaceAnimation.from_channels({"jawOpen": 0.5 * np.abs(np.sin(np.arange(60) / 6))}, fps=60)
+    for name, format in (("a.txt", "emoface-txt"), ("b.csv", "livelink-csv")):
+        write_animation(take, tmp_path / name, format)
+        back = read_motion(Motion(tmp_path / name, format), DEFAULT_OPTIONS)
+        assert np.abs(back.channel("jawOpen") - take.channel("jawOpen")).max() < 0.02

@@ -43,6 +43,19 @@ def test_ranks_see_disjoint_clips(shards: Path, workers: int) -> None:
     assert len(set(seen[0]) | set(seen[1])) == 6
 
 
+def hear_as_rank(rank: int, folder: Path, found: Path) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{found}/meet", rank=rank, world_size=2)
+    (found / f"{rank}.json").write_text(json.dumps(keys(ShardStream([folder], StreamOptions()), workers=2)))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_distributed_processes_see_disjoint_clips(shards: Path, tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(hear_as_rank, (shards, tmp_path), nprocs=2)
+    first, second = (set(json.loads((tmp_path / f"{rank}.json").read_text())) for rank in range(2))
+    assert first and second and not first & second and len(first | second) == 6
+
+
 def test_order_is_new_every_epoch_and_the_same_for_one_seed(shards: Path) -> None:
     orders = []
     for epoch in (0, 1, 0):
