@@ -39,7 +39,7 @@ _UNLIKELY = {  # Times the ridge: what landmarks hardly tell apart goes to the m
     **dict.fromkeys(("mouthShrugLower", "mouthPressLeft", "mouthPressRight"), 2.0),
     **dict.fromkeys(("eyeBlinkLeft", "eyeBlinkRight", "eyeWideLeft", "eyeWideRight"), 0.5),
     **dict.fromkeys(("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 0.05),
-    **dict.fromkeys(("mouthFrownLeft", "mouthFrownRight"), 0.3),
+    **dict.fromkeys(("mouthFrownLeft", "mouthFrownRight"), 0.15),
 }
 # Strength of the temporal term, of each shape's own diagonal, at 25 frames per second.
 _SMOOTHNESS = {"mouth": 0.02, "jaw": 0.0005, "eyes": 0.01, "brows": 0.5, "cheeks": 0.5, "nose": 0.5, "tongue": 0.0}
