@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from drawn_tracks import LANDMARKER, SHARED, curves_of
-from test_video import write_video
+from test_video_frames import write_video
 
 from talker.animation import FaceAnimation
 from talker.cli import main
