@@ -27,7 +27,7 @@ class Prepare:
     """
 
     kind: Annotated[str, tyro.conf.Positional]
-    """What the data set is: mead, ravdess, crema-d, grid, beat, beat2, 3d-etf, livelink, emoface, videos or talker."""
+    """Its layout: mead, ravdess, crema-d, grid, beat, beat2, 3d-etf, vocaset, livelink, emoface, videos or talker."""
     root: Annotated[Path, tyro.conf.Positional]
     """Its folder."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
@@ -57,7 +57,7 @@ class Prepare:
     landmarker: OptionalPath = None
     """MediaPipe's face_landmarker.task; $TALKER_LANDMARKER when not given."""
     rig_model: OptionalPath = None
-    """Your SMPL-X model (beat2)."""
+    """Your SMPL-X model (beat2) or FLAME model (vocaset)."""
 
     def run(self) -> int:
         """Prepare and report."""

@@ -29,6 +29,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("beat", "BEAT: ARKit JSON and WAV", curve_takes.read_beat),
     Kind("beat2", "BEAT2: SMPL-X npz and WAV (needs --rig-model)", curve_takes.read_beat2),
     Kind("3d-etf", "3D-ETF: 52 weights as npy and WAV", curve_takes.read_3d_etf),
+    Kind("vocaset", "VOCASET: FLAME meshes as npy and WAV (needs --rig-model)", curve_takes.read_vocaset),
     Kind("livelink", "Live Link Face takes with their film or sound", curve_takes.read_livelink_takes),
     Kind("emoface", "EmoFace: text of 174 MetaHuman controls and WAV", curve_takes.read_emoface),
     Kind("videos", "any folder of talking videos, with a table if there is one", read_video_folder),

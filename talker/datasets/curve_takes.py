@@ -1,4 +1,4 @@
-"""Data sets that hold curves beside sound: BEAT, BEAT2, Live Link takes, EmoFace and 3D-ETF.
+"""Data sets that hold curves beside sound: BEAT, BEAT2, Live Link takes, EmoFace, 3D-ETF and VOCASET.
 
 Everywhere a file of curves and a sound file share their name; they differ in where the two lie and what the name says.
 """
@@ -23,6 +23,7 @@ BEAT_LICENCE = Licence("BEAT, non-commercial research")
 BEAT2_LICENCE = Licence("BEAT2, with SMPL-X's non-commercial terms")
 EMOFACE_LICENCE = Licence("CC BY-NC 4.0")
 ETF_LICENCE = Licence("3D-ETF, non-commercial research")
+VOCASET_LICENCE = Licence("VOCASET, non-commercial research")
 OWN_LICENCE = Licence("own recordings")
 
 # BEAT's numbered recordings: the last number of each group, and how it is spoken.
@@ -115,6 +116,20 @@ def read_3d_etf(root: Path) -> Iterator[ClipSource]:
             emotion=emotion,
             level=level,
             transcript=transcript,
+        )
+
+
+def read_vocaset(root: Path) -> Iterator[ClipSource]:
+    """VOCASET as FaceFormer lays it out: `vertices_npy/<subject>_sentence<nn>.npy` (30 fps) and `wav/` likewise."""
+    for motion, sound in _pairs(root, (".npy",), "VOCASET"):
+        yield ClipSource(
+            id=motion.stem,
+            set="vocaset",
+            speaker=motion.stem.rpartition("_sentence")[0] or motion.stem,
+            licence=VOCASET_LICENCE,
+            motion=Motion(motion, "flame-vertices-npy"),
+            audio=sound,
+            emotion="neutral",
         )
 
 

@@ -29,6 +29,10 @@ def read_motion(motion: Motion, options: ExportOptions) -> FaceAnimation:
         from talker.datasets.facegood import read_facegood
 
         return read_facegood(motion.path)
+    if motion.format == "flame-vertices-npy":
+        from talker.datasets.flame_vertices import read_flame_vertices
+
+        return read_flame_vertices(motion.path, options)
     return read_animation(motion.path, motion.format, options)
 
 

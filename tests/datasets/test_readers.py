@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from talker.animation import FaceAnimation
 from talker.datasets.catalogue import KINDS, read_clips
@@ -17,6 +18,8 @@ from talker.datasets.source import UNKNOWN_LICENCE, ClipSource, Motion
 from talker.errors import TalkerError
 from talker.export.registry import DEFAULT_OPTIONS, write_animation
 from talker.rigs import arkit
+from talker.rigs.fitting.retarget import RigFit
+from talker.rigs.flame import FLAME
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 
@@ -265,6 +268,41 @@ def test_beat2_curves_through_the_users_model(smplx_file: Path, tmp_path: Path) 
     take = read_motion(clip.motion, options)
     assert (take.fps, take.frame_count, clip.emotion) == (30, 60, "neutral")
     assert np.abs(take.channel("jawOpen") - opening).max() < 0.1
+    with pytest.raises(TalkerError, match="--rig-model"):
+        read_motion(clip.motion, DEFAULT_OPTIONS)
+
+
+@pytest.mark.slow
+def test_vocaset_meshes_through_the_users_model(flame_file: Path, flame_fit: RigFit, tmp_path: Path) -> None:
+    """Meshes of somebody else than the model's mean person, who speaks and smiles."""
+    from talker.rigs.skinning import load_model
+
+    times = np.arange(90) / 30
+    truth = FaceAnimation.from_channels(
+        {
+            "jawOpen": np.clip(0.5 * np.sin(5 * np.maximum(times - 0.2, 0)), 0, 1),  # At rest first.
+            "mouthSmileLeft": np.clip(times - 1.5, 0, 0.6),
+            "mouthSmileRight": np.clip(times - 1.5, 0, 0.6),
+            "mouthFunnel": np.clip(0.5 * np.sin(4 * times - 2), 0, 1) * (times > 0.5),
+        },
+        fps=30,
+    )
+    model = load_model(flame_file, FLAME)
+    expression, jaw = flame_fit.poses(truth.shapes)
+    pose = torch.zeros(90, FLAME.joint_count, 3)
+    pose[:, FLAME.jaw] = torch.from_numpy(jaw)
+    meshes = model.vertices(pose, torch.from_numpy(expression)).numpy()
+    meshes += 0.002 * np.random.default_rng(0).standard_normal(meshes.shape[1:])
+    for folder in ("vertices_npy", "wav"):
+        (tmp_path / folder).mkdir()
+    np.save(tmp_path / "vertices_npy/FaceTalk_170725_00137_TA_sentence01.npy", meshes.reshape(90, -1))
+    (tmp_path / "wav/FaceTalk_170725_00137_TA_sentence01.wav").write_bytes(b"x")
+    (clip,) = clips("vocaset", tmp_path)
+    assert clip.speaker == "FaceTalk_170725_00137_TA"
+    take = read_motion(clip.motion, replace(DEFAULT_OPTIONS, rig_model=flame_file))
+    assert take.fps == 30
+    assert np.abs(take.channel("jawOpen") - truth.channel("jawOpen")).max() < 0.1
+    assert np.abs(take.shapes - truth.shapes).mean() < 0.02
     with pytest.raises(TalkerError, match="--rig-model"):
         read_motion(clip.motion, DEFAULT_OPTIONS)
 
