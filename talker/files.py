@@ -18,7 +18,7 @@ MAX_ARRAY_BYTES = 400_000_000
 _BYTES_PER_FILE_BYTE = 8  # A large file may hold more: hours of real sound do not compress.
 
 # What zipfile and numpy raise on damaged archives, as found by fuzzing them.
-_ARCHIVE_ERRORS = (
+ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError),
     *(ValueError, TypeError, KeyError, SyntaxError, OverflowError, tokenize.TokenError),
 )
@@ -92,7 +92,7 @@ def read_arrays(path: Path, required: tuple[str, ...], only: tuple[str, ...] | N
             return {name: arrays[name] for name in names}
     except TalkerError:
         raise
-    except _ARCHIVE_ERRORS as error:
+    except ARCHIVE_ERRORS as error:
         raise TalkerError(f"{path}: not a readable .npz file ({_short(error)}); export it again") from error
 
 

@@ -12,7 +12,7 @@ from talker.errors import TalkerError
 from talker.export import json_curves
 from talker.export.registry import ExportOptions, read_animation
 from talker.export.timing import steady
-from talker.files import read_bytes
+from talker.files import ARCHIVE_ERRORS, read_bytes
 from talker.rigs import arkit
 
 NPY_FPS = 30.0
@@ -76,7 +76,7 @@ def read_npy(path: Path) -> np.ndarray:
                 )
             file.seek(0)
             return np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError) as error:
+    except ARCHIVE_ERRORS as error:
         raise TalkerError(f"{path}: not a readable .npy file; export it again") from error
 
 

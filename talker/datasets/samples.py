@@ -11,6 +11,7 @@ import numpy as np
 
 from talker.audio import NETWORK_RATE, Audio
 from talker.errors import TalkerError
+from talker.files import ARCHIVE_ERRORS
 from talker.rigs import arkit
 from talker.tracking.landmarks import LandmarkTrack
 
@@ -144,5 +145,5 @@ def _arrays(data: bytes) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, KeyError, EOFError) as error:
+    except ARCHIVE_ERRORS as error:
         raise TalkerError("an array of the sample cannot be decoded") from error

@@ -35,7 +35,10 @@ def read_video_folder(root: Path, table: Path | None = None) -> Iterator[ClipSou
 
 
 def _listed(root: Path, table: Path) -> Iterator[ClipSource]:
-    rows = list(csv.DictReader(io.StringIO(read_text(table), newline="")))
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_text(table), newline="")))
+    except csv.Error as error:
+        raise TalkerError(f"{table}: not readable as CSV ({error})") from error
     header = list(rows[0]) if rows else []
     if "path" not in header:
         raise TalkerError(f"{table}: the first line must name the columns {', '.join(COLUMNS)}; 'path' is missing")

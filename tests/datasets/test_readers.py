@@ -313,3 +313,40 @@ def test_emoface_and_livelink_curves(tmp_path: Path) -> None:
         write_animation(take, tmp_path / name, format)
         back = read_motion(Motion(tmp_path / name, format), DEFAULT_OPTIONS)
         assert np.abs(back.channel("jawOpen") - take.channel("jawOpen")).max() < 0.02
+
+
+def damaged(data: bytes, seed: int) -> bytes:
+    random = np.random.default_rng(seed)
+    out = bytearray(data)
+    for _ in range(random.integers(1, 5)):
+        at = int(random.integers(len(out)))
+        kind = random.integers(4)
+        if kind == 0:
+            out[at] = int(random.integers(256))
+        elif kind == 1:
+            del out[at : at + int(random.integers(1, 40))]
+        elif kind == 2:
+            out[at:at] = [b"1e999", b"NaN", b"[", b"null", b"99999999999999999999", b"\xff\xfe"][random.integers(6)]
+        else:
+            out = out[: max(at, 1)]
+    return bytes(out)
+
+
+@pytest.mark.parametrize("format", ["beat-json", "weights-npy"])
+def test_damage_gives_curves_or_one_line(tmp_path: Path, format: str) -> None:
+    if format == "beat-json":
+        frames = [{"weights": [0.1] * 52, "time": i / 60} for i in range(8)]
+        data = json.dumps({"names": list(arkit.SHAPES), "frames": frames}).encode()
+    else:
+        np.save(tmp_path / "good.npy", np.full((8, 52), 0.2, np.float32))
+        data = (tmp_path / "good.npy").read_bytes()
+    path = tmp_path / "clip"
+    refused = 0
+    for seed in range(300):
+        path.write_bytes(damaged(data, seed))
+        try:
+            assert np.isfinite(read_motion(Motion(path, format), DEFAULT_OPTIONS).curves).all()
+        except TalkerError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+            refused += 1
+    assert 0 < refused < 300
