@@ -42,8 +42,8 @@ class Prepare:
     """With --licence: weights trained on the clips may be given to anybody for any use."""
     sound: Literal["flac", "opus"] = "flac"
     """How sound is stored; opus is ten times smaller."""
-    no_landmarks: bool = False
-    """Leave the landmarks out of the shards."""
+    landmarks: bool = True
+    """Store the landmarks too."""
     clips_per_shard: int = 200
     """How many clips share a file."""
     validation: float = 0.1
@@ -77,7 +77,7 @@ class Prepare:
         options = PrepareOptions(self.clips_per_shard, self.validation, self.test, self.jobs, self.ray)
         settings = Settings(
             sound=self.sound,
-            landmarks=not self.no_landmarks,
+            landmarks=self.landmarks,
             landmarker=self.landmarker,
             options=replace(DEFAULT_OPTIONS, rig_model=None if self.rig_model is None else self.rig_model.resolve()),
         )
