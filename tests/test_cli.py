@@ -206,9 +206,7 @@ def cpu_seconds(*arguments: str) -> float:
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="processor time of a child is measured on Unix only")
-@pytest.mark.parametrize(
-    ("arguments", "limit"), [(["-c", "import talker"], 0.2), (["-m", "talker", "--help"], 0.5)]
-)
+@pytest.mark.parametrize(("arguments", "limit"), [(["-c", "import talker"], 0.2), (["-m", "talker", "--help"], 0.5)])
 def test_answers_at_once(arguments: list[str], limit: float) -> None:
     assert cpu_seconds(*arguments) < 2 * limit  # Twice: a shared machine's cores are slower when both are busy.
 
