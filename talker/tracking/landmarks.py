@@ -102,7 +102,13 @@ class LandmarkTrack:
 
 
 class TrackSet:
-    """The clips of a folder with `tracks.npz` (see `talker.datasets.tracks` for its layout) and `audio/`, by number."""
+    """The clips of a folder with `tracks.npz` and `audio/`, by number.
+
+    Arrays: `ids`, `fps`, `frame_size` (width, height) and `start` per clip (clip i owns frames start[i]..start[i + 1]);
+    `landmark_steps` int16, the frame-to-frame differences of landmark coordinates in 1/16384 of the frame width (x, z)
+    or height (y); `landmark_index`, which of MediaPipe's 478 points; `blendshapes` uint16 in 1/4080 with
+    `blendshape_names`; `found`, whether there was a face. Differences instead of positions compress to a third.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -130,8 +136,17 @@ class TrackSet:
             face_count=found.astype(np.int64),
             cuts=np.zeros(len(found), bool),
             scores=dict(zip(self._score_names, scores, strict=True)),
-            audio=_read_sound(self.folder / "audio", self.names[number]) if sound else None,
+            audio=read_audio(self.sound_path(number)) if sound else None,
         )
+
+    def sound_path(self, number: int) -> Path:
+        """The sound file of one clip."""
+        folder, name = self.folder / "audio", self.names[number]
+        for extension in _SOUND_EXTENSIONS:
+            path = folder / f"{name}{extension}"
+            if path.is_file():
+                return path
+        raise TalkerError(f"{folder}: no sound for the clip '{name}' (looked for {', '.join(_SOUND_EXTENSIONS)})")
 
 
 def read_track_set(folder: Path, sound: bool = True) -> Iterator[LandmarkTrack]:
@@ -139,11 +154,3 @@ def read_track_set(folder: Path, sound: bool = True) -> Iterator[LandmarkTrack]:
     tracks = TrackSet(folder)
     for number in range(len(tracks.names)):
         yield tracks.track(number, sound)
-
-
-def _read_sound(folder: Path, clip: str) -> Audio:
-    for extension in _SOUND_EXTENSIONS:
-        path = folder / f"{clip}{extension}"
-        if path.is_file():
-            return read_audio(path)
-    raise TalkerError(f"{folder}: no sound for the clip '{clip}' (looked for {', '.join(_SOUND_EXTENSIONS)})")

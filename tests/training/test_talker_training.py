@@ -31,7 +31,7 @@ _POINTS = (13, 14, 82, 87, 312, 317, 61, 291, 33, 263)
 
 
 def write_set(folder, clips, touching=0.01):
-    """A set in the layout of `talker.datasets.tracks`, and the true opening of each clip in eye distances."""
+    """A set in the layout of `TrackSet`, and the true opening of each clip in eye distances."""
     random = np.random.default_rng(0)
     (folder / "audio").mkdir(parents=True)
     openings, landmarks = {}, []
