@@ -39,9 +39,11 @@ def plan(inputs: Sequence[Path], output: Path, format: str | None = None, rig: s
         format_for(output, format, rig)
         jobs = [Job(inputs[0], output)]
     else:
-        extension = _folder_format(format, rig).extension
+        # A folder named like a file, `all.glb`, still says what to fill it with.
+        told = format is None and rig is None and _names_a_file(output, None)
+        extension = output.suffix if told else _folder_format(format, rig).extension
         if output.exists() and not output.is_dir():
-            raise TalkerError(f"{output} is a file; several results need a folder")
+            raise TalkerError(f"{output} is a file and no output's name; give a folder, or a file of a known extension")
         jobs = [Job(source, output / place.with_name(place.stem + extension)) for source, place in sources]
     _refuse_collisions(jobs)
     return jobs
@@ -67,8 +69,9 @@ def run_batch(jobs: Sequence[Job], work: Callable[[Job], str], say: Callable[[st
             progress.update(bar, description=job.source.name.replace("[", r"\["))
             try:
                 say(work(job))
-            except TalkerError as error:
-                failures.append(str(error) if str(job.source) in str(error) else f"{job.source}: {error}")
+            except (TalkerError, OSError, MemoryError, RuntimeError) as error:
+                reason = str(error) or type(error).__name__
+                failures.append(reason if str(job.source) in reason else f"{job.source}: {reason}")
             progress.advance(bar)
     for failure in failures:
         print(f"talker: error: {failure}", file=sys.stderr)  # noqa: T201

@@ -1,5 +1,6 @@
 """Files from strangers and for strangers: checked when read, whole or absent when written."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -30,8 +31,12 @@ def atomic_output(path: Path) -> Iterator[Path]:
 
     It has the same file name, in a folder of its own, because some formats hold their own name or go by its extension.
     """
+    path = path.resolve() if path.is_symlink() else path  # A link stays a link, to the new file.
     if path.is_dir():
         raise TalkerError(f"cannot write {path}: it is a folder; give a file name")
+    if path.exists() and not path.is_file():
+        raise TalkerError(f"cannot write {path}: it is a device or a pipe; give a file name")
+    made = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".talker-", dir=path.parent))
@@ -47,6 +52,8 @@ def atomic_output(path: Path) -> Iterator[Path]:
         raise TalkerError(f"cannot write {path}: {_reason(error)}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if not path.exists():
+            _remove_empty(made)
 
 
 def read_bytes(path: Path, limit: int = 1 << 30, count: int = -1) -> bytes:
@@ -121,6 +128,13 @@ def _refuse_large_or_pickled(path: Path, archive: zipfile.ZipFile, names: list[s
 def _short(error: Exception) -> str:
     text = (str(error).splitlines() or [type(error).__name__])[0]
     return text[:120]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Take back the folders that were made for an output that failed, innermost first."""
+    with contextlib.suppress(OSError):  # Somebody else may use one by now.
+        for folder in folders:
+            folder.rmdir()
 
 
 def _reason(error: OSError) -> str:

@@ -45,7 +45,7 @@ def test_what_would_overwrite_is_refused(sounds):
         plan([sounds / "solo.wav", sounds / "solo.mp3"], sounds / "out")
     with pytest.raises(TalkerError, match="is an input"):
         plan([sounds / "solo.wav"], sounds / "solo.wav", "npz")
-    with pytest.raises(TalkerError, match="is a file; several results need a folder"):
+    with pytest.raises(TalkerError, match="is a file and no output's name"):
         plan([sounds / "takes"], sounds / "solo.wav")
     (sounds / "empty").mkdir()
     with pytest.raises(TalkerError, match="holds no sound files"):
@@ -75,3 +75,20 @@ def test_a_batch_finishes_the_good_files(capsys):
     assert run_batch(jobs[1:2] * 2, work, said.append) == 2
     with pytest.raises(TalkerError, match="crackles"):
         run_batch(jobs[1:2], work, said.append)
+
+
+def test_a_folder_named_like_a_file_says_what_to_fill_it_with(sounds):
+    jobs = plan([sounds / "takes"], sounds / "all.glb")
+    assert {job.target.suffix for job in jobs} == {".glb"}
+    assert {job.target.suffix for job in plan([sounds / "takes"], sounds / "all.glb", "html")} == {".html"}
+
+
+def test_a_batch_survives_what_no_one_expected(sounds, capsys):
+    def work(job):
+        if job.source.name == "solo.wav":
+            raise MemoryError
+        return "done"
+
+    jobs = plan([sounds / "solo.wav", sounds / "takes"], sounds / "out")
+    assert run_batch(jobs, work) == 1
+    assert "solo.wav: MemoryError" in capsys.readouterr().err

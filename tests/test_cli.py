@@ -63,8 +63,9 @@ def everything(folder: Path) -> dict[str, bytes]:
             "convert take.csv out.npz --rig viseme",
             "out.npz: no '.npz' format speaks the rig 'viseme'; that rig has viseme-csv (.csv), viseme-json (.json)",
         ),
-        ("convert take.csv out.csv --fps 0", "cannot resample to 0 frames per second: the range is 1..1000"),
-        ("convert take.csv out.csv --fps nan", "cannot resample to nan frames per second: the range is 1..1000"),
+        ("convert take.csv out.csv --fps 0", "--fps 0: frames per second lie in 1..1000"),
+        ("convert take.csv out.csv --fps fast", "--fps fast: write frames per second as 30, 29.97 or 30000/1001"),
+        ("convert take.csv out.csv --fps nan", "--fps nan: write frames per second as 30, 29.97 or 30000/1001"),
         ("convert take.csv out.csv --audio nope.wav", "no such file: nope.wav"),
         (
             "convert take.csv out.csv --audio plain",
@@ -116,7 +117,6 @@ def test_choices_are_listed(arguments: str, beginning: str, folder: Path, capsys
     [
         (["convrt", "take.csv", "out.csv"], "convert"),
         (["convert", "take.csv", "out.csv", "--fsp", "30"], "--fps"),
-        (["convert", "take.csv", "out.csv", "--fps", "fast"], "fast"),
         (["convert", "take.csv", "out.csv", "--angle-unit", "gradians"], "degrees"),
         (["convert"], "File to read"),
         (["rigs"], "show"),
@@ -144,10 +144,19 @@ def test_convert(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.testing.assert_array_equal(back.curves[::2], FaceAnimation.load("take.csv").curves)
 
 
-def test_convert_in_place_and_under_another_rig(folder: Path) -> None:
-    before = FaceAnimation.load("take.csv").curves
-    assert command("convert take.csv take.csv") == 0
-    np.testing.assert_array_equal(FaceAnimation.load("take.csv").curves, before)
+def test_the_input_is_never_the_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "take.csv").read_bytes()
+    assert command("convert take.csv take.csv --fps 10") == 2
+    assert "take.csv is the input" in capsys.readouterr().err
+    assert (folder / "take.csv").read_bytes() == before
+
+
+def test_fractions_are_rates(folder: Path) -> None:
+    assert command("convert take.csv ntsc.npz --fps 30000/1001") == 0
+    assert FaceAnimation.load("ntsc.npz").fps == 30000 / 1001
+
+
+def test_convert_under_another_rig(folder: Path) -> None:
     assert command("convert take.csv mouth.csv --rig viseme") == 0
     assert (folder / "mouth.csv").read_text().startswith("time,sil,PP,")
     assert command("convert mouth.csv back.json --format a2f-json") == 0
@@ -157,8 +166,37 @@ def test_degrees_reach_reader_and_writer(folder: Path) -> None:
     FaceAnimation.from_channels({"headYaw": 1.0}, 30).save("turned.npz")
     assert command("convert turned.npz turned.csv --angle-unit degrees") == 0
     assert ",57.29" in (folder / "turned.csv").read_text()
-    assert command("convert turned.csv back.npz --angle-unit degrees") == 0
+    assert command("convert turned.csv back.npz --input-angle-unit degrees") == 0
     assert FaceAnimation.load("back.npz").channel("headYaw")[0] == pytest.approx(1.0)
+    assert command("convert turned.csv radians.csv --input-angle-unit degrees") == 0
+    assert FaceAnimation.load("radians.csv").channel("headYaw")[0] == pytest.approx(1.0)
+
+
+def test_a_link_stays_and_a_pipe_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "link.npz").symlink_to("target.npz")
+    assert command("convert take.csv link.npz") == 0
+    assert (folder / "link.npz").is_symlink() and FaceAnimation.load("target.npz").fps > 0
+    os.mkfifo(folder / "pipe.npz")
+    assert command("convert take.csv pipe.npz") == 2
+    assert "a device or a pipe" in capsys.readouterr().err
+
+
+def test_a_failure_takes_back_its_folders(folder: Path) -> None:
+    assert command("convert take.csv new/deep/x.npz --rig flame") == 2
+    assert not (folder / "new").exists()
+
+
+def test_json_without_a_rig_keeps_arkit(folder: Path) -> None:
+    take = FaceAnimation.load("take.csv")
+    take.save("take.json")
+    np.testing.assert_allclose(FaceAnimation.load("take.json").shapes, take.shapes, atol=1e-5)
+
+
+def test_what_was_written_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("convert take.csv take.txt") == 0
+    assert "at 60 fps" in capsys.readouterr().out
+    assert command("convert take.csv x.glb --format glb --rig metahuman") == 2
+    assert "leave one of the two out" in capsys.readouterr().err
 
 
 def test_formats_lists_what_is_installed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,9 @@
 Heavy imports (torch above all) happen inside `run`, so that `talker --help` answers at once.
 """
 
+import signal
 import sys
+import threading
 from typing import Annotated
 
 import tyro
@@ -30,6 +32,8 @@ Command = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Exit status: 0 done, 1 some inputs of a batch failed, 2 nothing could be done."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Leave like any error does: nothing half-written.
     try:
         command = tyro.cli(Command, prog="talker", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
         return command.run()

@@ -1,14 +1,40 @@
 """What the commands share: how options look in help texts, and how results are printed."""
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from talker.animation import MAX_FPS, MIN_FPS
+from talker.errors import TalkerError
 
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 OptionalName = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
-OptionalRate = Annotated[float | None, tyro.conf.arg(metavar="FPS")]
+
+
+def frame_rate(text: str) -> float:
+    """Frames per second as people write them: `30`, `29.97` or `30000/1001`."""
+    try:
+        rate = float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
+        raise TalkerError(f"--fps {text}: write frames per second as 30, 29.97 or 30000/1001") from error
+    if not MIN_FPS <= rate <= MAX_FPS:
+        raise TalkerError(f"--fps {text}: frames per second lie in {MIN_FPS:g}..{MAX_FPS:g}")
+    return rate
+
+
+_RATE = PrimitiveConstructorSpec[float | None](
+    nargs=1,
+    metavar="FPS",
+    instance_from_str=lambda words: frame_rate(words[0]),
+    is_instance=lambda value: value is None or isinstance(value, float),
+    str_from_instance=lambda value: ["that of the input" if value is None else f"{value:g}"],
+)
+Rate = Annotated[float, _RATE]
+OptionalRate = Annotated[float | None, _RATE]
 
 
 def say(text: str) -> None:

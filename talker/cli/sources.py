@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from talker.cli.output import OptionalName, OptionalPath, say
+from talker.cli.output import OptionalName, OptionalPath, Rate, say
 from talker.export.registry import DEFAULT_OPTIONS, ExportOptions, write_animation
 
 
@@ -30,7 +30,7 @@ class Animate:
     """File to write; with several inputs, or without a known extension, a folder of files named after the inputs."""
     rig: OptionalName = None
     """Rig to write where the extension leaves a choice (see `talker rigs list`)."""
-    fps: Annotated[float, tyro.conf.arg(metavar="FPS")] = 60.0
+    fps: Rate = 60.0
     """Frames per second to write."""
     format: OptionalName = None
     """Output format, when the extension does not say it (see `talker formats`)."""
@@ -52,8 +52,7 @@ class Animate:
 
         def work(job: Job) -> str:
             animation = animate(job.source, fps=self.fps, model=model)
-            written = write_animation(animation, job.target, self.format, self.rig, self.options)
-            return f"{job.target}: {written.name}, {animation.frame_count} frames at {animation.fps:g} fps"
+            return f"{job.target}: {write_animation(animation, job.target, self.format, self.rig, self.options)}"
 
         return run_batch(jobs, work, say=say)
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
+from talker.animation import FaceAnimation
 from talker.audio import read_audio
 from talker.cli.output import OptionalName, OptionalPath, OptionalRate, say, say_table
 from talker.errors import TalkerError
@@ -29,9 +30,9 @@ class Convert:
       talker convert take.npz take.fbx --blender /usr/bin/blender
     """
 
-    input: Annotated[Path, tyro.conf.Positional]
+    input: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IN")]
     """File to read."""
-    output: Annotated[Path, tyro.conf.Positional]
+    output: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """File to write."""
     rig: OptionalName = None
     """Rig to write where the extension leaves a choice (see `talker rigs list`)."""
@@ -41,6 +42,8 @@ class Convert:
     """Output format, when the extension does not say it (see `talker formats`)."""
     input_format: OptionalName = None
     """Input format, when the content does not say it."""
+    input_angle_unit: Literal["radians", "degrees"] = "radians"
+    """Unit of the head and eye columns in a Live Link Face CSV that is read."""
     audio: OptionalPath = None
     """Sound to attach to the take."""
     options: Annotated[ExportOptions, tyro.conf.arg(name="")] = DEFAULT_OPTIONS
@@ -49,13 +52,8 @@ class Convert:
     def run(self) -> int:
         """Read, convert, write."""
         format_for(self.output, self.format, self.rig)  # A misspelt output should not wait for a long input.
-        animation = read_animation(self.input, self.input_format, self.options)
-        if self.audio is not None:
-            animation = replace(animation, audio=read_audio(self.audio))
-        if self.fps is not None:
-            animation = animation.resample(self.fps)
-        written = write_animation(animation, self.output, self.format, self.rig, self.options)
-        say(f"{self.output}: {written.name}, {animation.frame_count} frames at {animation.fps:g} fps")
+        written = write_animation(_load(self), self.output, self.format, self.rig, self.options)
+        say(f"{self.output}: {written}")
         return 0
 
 
@@ -69,7 +67,7 @@ class Preview:
       talker preview take.csv -o face.png --time 1.2
     """
 
-    input: Annotated[Path, tyro.conf.Positional]
+    input: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TAKE")]
     """File to read."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
     """File to write: .mp4, .html, or .png."""
@@ -79,6 +77,8 @@ class Preview:
     """Frames per second to show; those of the input when not given."""
     input_format: OptionalName = None
     """Input format, when the content does not say it (see `talker formats`)."""
+    input_angle_unit: Literal["radians", "degrees"] = "radians"
+    """Unit of the head and eye columns in a Live Link Face CSV that is read."""
     audio: OptionalPath = None
     """Sound to play along."""
     options: Annotated[ExportOptions, tyro.conf.arg(name="")] = DEFAULT_OPTIONS
@@ -93,20 +93,26 @@ class Preview:
             )
         if self.time is not None and not still:
             raise TalkerError("--time chooses the moment of a .png; an .mp4 or .html shows the whole take")
-        animation = read_animation(self.input, self.input_format, self.options)
-        if self.audio is not None:
-            animation = replace(animation, audio=read_audio(self.audio))
-        if self.fps is not None:
-            animation = animation.resample(self.fps)
+        animation = _load(self)
         if still:
             from talker.render.stills import write_still
 
             count = write_still(animation, self.output, self.time, self.options)
             say(f"{self.output}: {count} of {animation.frame_count} frames")
         else:
-            written = write_animation(animation, self.output, options=self.options)
-            say(f"{self.output}: {written.name}, {animation.frame_count} frames at {animation.fps:g} fps")
+            say(f"{self.output}: {write_animation(animation, self.output, options=self.options)}")
         return 0
+
+
+def _load(command: Convert | Preview) -> FaceAnimation:
+    """The take that a command names, with the sound and at the rate it asks for."""
+    if command.output.resolve() == command.input.resolve():
+        raise TalkerError(f"{command.output} is the input; choose another name for the output")
+    options = replace(command.options, angle_unit=command.input_angle_unit)
+    animation = read_animation(command.input, command.input_format, options)
+    if command.audio is not None:
+        animation = replace(animation, audio=read_audio(command.audio))
+    return animation if command.fps is None else animation.resample(command.fps)
 
 
 @dataclass(frozen=True)

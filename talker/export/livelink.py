@@ -38,6 +38,7 @@ _EMOTIONS = {  # NeuroSync's extra columns -> talker's labels.
 }
 _BLOCK_ROWS = 8192
 _TICKS = 60_000  # Timecodes resolve a thousandth of a sixtieth of a second.
+_FRAME_COUNTS = (24, 25, 30, 48, 50)  # Frames per second of timecodes that count frames; at 60 both are the same.
 _DAY = 24 * 3600.0
 _LOWEST, _HIGHEST = -0.1, 2.0  # Real takes reach 1.08; whatever lies outside these is no blend-shape weight.
 
@@ -192,7 +193,7 @@ def _channels(path: Path, table: _Table, options: ExportOptions) -> np.ndarray:
         np.radians(angles, out=angles)
     for part, low, high, first, hint in (
         (shapes, _LOWEST, _HIGHEST, 0, "weights lie in 0..1; divide percentages by 100"),
-        (angles, -np.pi, np.pi, arkit.SHAPE_COUNT, "angles are in radians; for degrees add --angle-unit degrees"),
+        (angles, -np.pi, np.pi, arkit.SHAPE_COUNT, "angles are in radians; for degrees add --input-angle-unit degrees"),
     ):
         bad = np.argwhere((part < low) | (part > high))
         if len(bad):
@@ -227,17 +228,18 @@ def _seconds(path: Path, table: _Table) -> tuple[np.ndarray, float]:
 
 
 def _ticks_per_second(sixtieths: np.ndarray) -> float:
-    """What FF counts: sixtieths, or, in files of some other programs, frames, which run 0, 1, 2 ... and wrap early."""
+    """What FF counts: sixtieths, or, in files of some other programs, frames, which run 0, 1, 2 ... and wrap early.
+
+    Rows may be missing anywhere, so what most steps and at least half of the wraps do decides.
+    """
     steps = np.diff(sixtieths)
     wraps = np.flatnonzero(steps < 0)
-    last = sixtieths[wraps]
-    counts_frames = (
-        len(wraps) > 0
-        and (np.delete(steps, wraps) == 1).all()
-        and (sixtieths[wraps + 1] == 0).all()
-        and (last == last[0]).all()
-    )
-    return float(last[0]) + 1 if counts_frames else 60.0
+    forward = np.delete(steps, wraps)
+    count = float(sixtieths.max()) + 1
+    if count not in _FRAME_COUNTS or not len(wraps) or not len(forward) or np.median(forward) != 1:
+        return 60.0
+    whole_wraps = (sixtieths[wraps] == count - 1) & (sixtieths[wraps + 1] == 0)
+    return count if whole_wraps.mean() >= 0.5 else 60.0
 
 
 def _emotion(table: _Table, seconds: np.ndarray) -> list[dict[str, object]]:

@@ -58,7 +58,7 @@ class Format:
     """One file format: its `--format` name, where it lives, and what it can do.
 
     `shape_error` is the largest error of a weight after writing and reading back, None where the format holds
-    another rig than ARKit's and only an approximation comes back.
+    another rig than ARKit's and only an approximation comes back. `fps` is the only rate the format can hold.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Format:
     writable: bool = True
     extra: str | None = None
     shape_error: float | None = None
+    fps: float | None = None
     variant: str = ""
 
     def write(self, animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
@@ -120,7 +121,15 @@ FORMATS: tuple[Format, ...] = (
         variant="json",
     ),
     Format("unreal-py", ".py", "metahuman", "unreal", "script that keys a MetaHuman inside the Unreal editor"),
-    Format("emoface-txt", ".txt", "emoface", "emoface", "EmoFace's 174 MetaHuman controllers at 60 fps", readable=True),
+    Format(
+        "emoface-txt",
+        ".txt",
+        "emoface",
+        "emoface",
+        "EmoFace's 174 MetaHuman controllers at 60 fps",
+        readable=True,
+        fps=60,
+    ),
     Format(
         "a2f-json",
         ".json",
@@ -207,15 +216,29 @@ RIGS = tuple(dict.fromkeys(format.rig for format in FORMATS))
 _ALIASES = {".usda": ".usd", ".usdc": ".usd", ".usdz": ".usd", ".htm": ".html"}
 
 
+@dataclass(frozen=True)
+class Written:
+    """What was written: the format, and the take at the rate it was written in."""
+
+    format: Format
+    animation: FaceAnimation
+
+    def __str__(self) -> str:
+        count = self.animation.frame_count
+        return f"{self.format.name}, {count} frame{'s' * (count != 1)} at {self.animation.fps:g} fps"
+
+
 def format_for(path: Path, name: str | None = None, rig: str | None = None) -> Format:
-    """The format to write `path` in: by `--format` name, else by extension and rig (ARKit when not given)."""
-    if name is not None:
-        for candidate in FORMATS:
-            if candidate.name == name:
-                return candidate
-        raise TalkerError(_unknown("format", name, [f.name for f in FORMATS]))
+    """The format to write `path` in: by `--format` name, else by extension and rig (ARKit where it has the choice)."""
     if rig is not None and rig not in RIGS:
         raise TalkerError(_unknown("rig", rig, list(RIGS)))
+    if name is not None:
+        named = next((f for f in FORMATS if f.name == name), None)
+        if named is None:
+            raise TalkerError(_unknown("format", name, [f.name for f in FORMATS]))
+        if rig not in (None, named.rig):
+            raise TalkerError(f"the format {name} speaks the rig '{named.rig}', not '{rig}'; leave one of the two out")
+        return named
     candidates = _by_extension(path)
     if not candidates:
         extensions = ", ".join(dict.fromkeys(f.extension for f in FORMATS))
@@ -226,7 +249,7 @@ def format_for(path: Path, name: str | None = None, rig: str | None = None) -> F
     if not matching:
         choices = ", ".join(f"{f.name} ({f.extension})" for f in FORMATS if f.rig == rig)
         raise TalkerError(f"{path}: no '{path.suffix}' format speaks the rig '{rig}'; that rig has {choices}")
-    return matching[0]
+    return next((f for f in matching if f.rig == "arkit"), matching[0])
 
 
 def write_animation(
@@ -235,14 +258,16 @@ def write_animation(
     name: str | None = None,
     rig: str | None = None,
     options: ExportOptions = DEFAULT_OPTIONS,
-) -> Format:
-    """Write `animation` to `path`, whole or not at all; returns the format used."""
+) -> Written:
+    """Write `animation` to `path`, whole or not at all."""
     chosen = format_for(path, name, rig)
     if not chosen.writable:
         raise TalkerError(f"the format {chosen.name} can only be read")
+    if chosen.fps is not None:
+        animation = animation.resample(chosen.fps)
     with atomic_output(path) as temporary:
         chosen.write(animation, temporary, options)
-    return chosen
+    return Written(chosen, animation)
 
 
 def read_animation(path: Path, name: str | None = None, options: ExportOptions = DEFAULT_OPTIONS) -> FaceAnimation:
@@ -265,7 +290,9 @@ def read_animation(path: Path, name: str | None = None, options: ExportOptions =
         if candidate.recognises(head):
             return candidate.read(path, options)
     names = ", ".join(f.name for f in candidates)
-    raise TalkerError(f"{path}: the content is none of {names}; name the format with --format if it should be one")
+    raise TalkerError(
+        f"{path}: the content is none of {names}{_hint(head)}; name the format with --input-format if it should be one"
+    )
 
 
 def _by_extension(path: Path) -> list[Format]:
@@ -282,6 +309,14 @@ def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - _HEAD_BYTES, 0))
         return head + file.read(_HEAD_BYTES)
+
+
+def _hint(head: bytes) -> str:
+    """What is often wrong with a table that no reader knows."""
+    if b"\0" in head[:200]:
+        return " (it is not UTF-8 text: save it as UTF-8)"
+    first = head.split(b"\n", 1)[0]
+    return " (its cells are separated by ';': save it with commas)" if first.count(b";") > first.count(b",") else ""
 
 
 def _unknown(kind: str, name: str, choices: list[str]) -> str:

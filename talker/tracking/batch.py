@@ -53,4 +53,4 @@ class TrackingBatch:
             from talker.tracking.preview import write_preview
 
             write_preview(job.source, track, take, job.target.with_suffix(".preview.mp4"), self._options)
-        return f"{job.target}: {written.name}, {describe(take)}"
+        return f"{job.target}: {written.format.name}, {describe(take)}"

@@ -143,7 +143,7 @@ def test_reading_says_what_it_cannot_read(tmp_path: Path) -> None:
     assert error(tmp_path / "shopping.csv").startswith(
         f"{tmp_path / 'shopping.csv'}: the content is none of livelink-csv, "
     )
-    assert "name the format with --format" in error(tmp_path / "shopping.csv")
+    assert "name the format with --input-format" in error(tmp_path / "shopping.csv")
     if any(format.name == "html" for format in FORMATS):
         assert error(tmp_path / "page.html", "html") == "the format html can only be written, not read"
 
