@@ -18,7 +18,10 @@ MAX_FRAMES = 1_000_000  # 4.6 hours at 60 frames/s; whatever claims more is a co
 MIN_FPS, MAX_FPS = 1.0, 1000.0
 
 _ROUNDING = 1e-5  # A weight this far outside its range is rounding noise, not a mistake.
-_CLOSED = 0.12  # Lips this little apart (units of jawOpen) belong to a closure that resampling must keep.
+_CLOSED = 0.12  # Lips this little apart (units of jawOpen) belong to a closure that resampling must keep ...
+_CLOSURE_RISE = 0.05  # ... if they open by this much more on at least one side of it (noise at rest does not) ...
+_CLOSURE_REACH = 0.15  # ... within so many seconds.
+_LOST = 0.01  # A closure left open by more than this after resampling is lost.
 _SAME_TIME = 1e-6  # Frames: closer than this, two times are the same.
 
 
@@ -55,6 +58,10 @@ class FaceAnimation:
         object.__setattr__(self, "curves", curves)
         object.__setattr__(self, "fps", float(self.fps))
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
+        if not isinstance(self.audio, Audio | None):
+            raise TalkerError(
+                f"audio must be an Audio (`talker.read_audio` reads one), not {type(self.audio).__name__}"
+            )
         _check_emotion(self.meta.get("emotion", []))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -102,9 +109,14 @@ class FaceAnimation:
     def resample(self, fps: float) -> "FaceAnimation":
         """The same performance at another rate.
 
-        Frames in between are mixed linearly, so nothing overshoots or rings, and where the new rate is a multiple or
-        a divisor of the old one the shared instants keep their values exactly. At any other ratio each closing of the
-        lips would fall between two new frames and be half lost; its mouth is moved to the nearest of them instead.
+        Frames in between are mixed linearly, so nothing overshoots or rings.
+
+        Where the new rate is a multiple or a divisor of the old one, the shared instants keep their values exactly.
+        When dividing (60 to 30), frames in between are dropped, so a closure of the lips that is shorter than one new
+        frame can be lost; one that lasts at least a new frame is kept.
+
+        At any other ratio a closure can fall between two new frames and be half lost. Where that happens, and only
+        there, the channels that close the lips are moved to the nearest new frame.
         """
         if not (np.isfinite(fps) and MIN_FPS <= fps <= MAX_FPS):
             raise TalkerError(f"cannot resample to {fps:g} frames per second: the range is {MIN_FPS:g}..{MAX_FPS:g}")
@@ -117,10 +129,7 @@ class FaceAnimation:
         curves = _lerp(self.curves, position)
         ratio = max(fps, self.fps) / min(fps, self.fps)
         if abs(ratio - round(ratio)) > _SAME_TIME:
-            closed = _closure_frames(self.curves)  # The tightest last: it wins where two meet in one frame.
-            nearest = np.clip(np.rint(closed * (fps / self.fps)).astype(int), 0, count - 1)
-            mouth = np.array(arkit.MOUTH_CHANNELS)
-            curves[np.ix_(nearest, mouth)] = self.curves[np.ix_(closed, mouth)]
+            _restore_closures(curves, fps, self.curves, self.fps)
         return replace(self, curves=curves, fps=fps)
 
     def slice(self, start: float = 0.0, end: float | None = None) -> "FaceAnimation":
@@ -268,12 +277,23 @@ def _lerp(values: np.ndarray, position: np.ndarray) -> np.ndarray:
     return values[low] * (1 - share) + values[high] * share
 
 
-def _closure_frames(curves: np.ndarray) -> np.ndarray:
-    """Frames in which the lips are (nearly) shut and no further open than in their neighbours, the tightest last."""
-    aperture = arkit.lip_aperture(curves)
+def _restore_closures(curves: np.ndarray, fps: float, source: np.ndarray, source_fps: float) -> None:
+    """Close the lips in `curves` (in place) wherever they close in `source` and interpolation left them open."""
+    aperture = arkit.lip_aperture(source)
+    closed = _closure_frames(aperture, source_fps)  # The tightest last: it wins where two meet in one frame.
+    nearest = np.clip(np.rint(closed * (fps / source_fps)).astype(int), 0, len(curves) - 1)
+    lost = arkit.lip_aperture(curves[nearest]) > aperture[closed] + _LOST
+    lips = np.array(arkit.LIP_CLOSING_CHANNELS)
+    curves[np.ix_(nearest[lost], lips)] = source[np.ix_(closed[lost], lips)]
+
+
+def _closure_frames(aperture: np.ndarray, fps: float) -> np.ndarray:
+    """Frames in which the lips shut: low, no further open than the neighbours, opening nearby. The tightest last."""
     before, after = np.r_[np.inf, aperture[:-1]], np.r_[aperture[1:], np.inf]
     minimum = (aperture <= before) & (aperture <= after) & ((aperture < before) | (aperture < after))
-    frames = np.flatnonzero(minimum & (aperture < _CLOSED))
+    reach = max(1, round(_CLOSURE_REACH * fps))
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(aperture, reach, "edge"), 2 * reach + 1).max(axis=1)
+    frames = np.flatnonzero(minimum & (aperture < _CLOSED) & (around - aperture >= _CLOSURE_RISE))
     return frames[np.argsort(-aperture[frames], kind="stable")]
 
 

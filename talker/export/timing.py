@@ -12,7 +12,9 @@ _LONGEST_GAP = 60.0  # Seconds. A longer hole in a take is a damaged time, or tw
 _CLOCK_ERROR = 0.0005  # Relative: iPhones run 0.00014 fast; 29.97 and 30 differ by twice this.
 _JITTER = 0.002  # Relative error of a rate estimated from rows that jitter.
 _LONE_ROW_FPS = 60.0  # One row tells no rate.
-_STANDARD_FPS = (23.976, 24000 / 1001, 24, 25, 29.97, 30000 / 1001, 30, 48, 50, 59.94, 60000 / 1001, 60, 90, 100, 120)
+_TWINS = 1e-5  # Relative: 59.94 and 60000/1001 are a tenth of this apart, 29.97 and 30 a hundred times as far.
+# Exact fractions before their decimals: where the times fit both equally, the fraction wins.
+_STANDARD_FPS = (24000 / 1001, 23.976, 24, 25, 30000 / 1001, 29.97, 30, 48, 50, 60000 / 1001, 59.94, 60, 90, 100, 120)
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,19 @@ def frame_rate(seconds: np.ndarray, resolution: float) -> float:
         return estimate
     times = seconds - seconds[0]
 
+    def error(fps: float) -> float:
+        return float(np.abs(np.arange(len(times)) / fps - times).max())
+
     def explains(fps: float) -> bool:
-        return bool(np.abs(np.arange(len(times)) / fps - times).max() < 1.01 * resolution)
+        return error(fps) < 1.01 * resolution
 
     nearest = min(_STANDARD_FPS, key=lambda fps: abs(fps - estimate))
     deviation = abs(nearest / estimate - 1)
     exact = [fps for fps in (round(estimate), *_STANDARD_FPS) if explains(fps)]
-    if exact or deviation < _CLOCK_ERROR:
-        return float(exact[0] if exact else nearest)
+    if exact:
+        return float(min((fps for fps in exact if abs(fps / exact[0] - 1) < _TWINS), key=error))
+    if deviation < _CLOCK_ERROR:
+        return float(nearest)
     odd = [fps for fps in (round(estimate, digits) for digits in (1, 2, 3)) if explains(fps)]
     return float(odd[0] if odd else nearest if deviation < _JITTER else round(estimate, 3))
 

@@ -83,10 +83,12 @@ _REGION_OF_PREFIX = {
     "head": "head",
 }
 
-MOUTH_CHANNELS: tuple[int, ...] = tuple(
-    i for i, name in enumerate(CHANNELS) if region(name) in ("jaw", "mouth", "tongue") or name == "cheekPuff"
+_CLOSING_STEMS = (
+    *("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthPress", "mouthShrug"),
+    *("mouthLowerDown", "mouthUpperUp"),
 )
-"""Channels that shape the lips and must stay together when a frame is moved in time."""
+LIP_CLOSING_CHANNELS: tuple[int, ...] = tuple(i for i, name in enumerate(CHANNELS) if name.startswith(_CLOSING_STEMS))
+"""Channels that bring the lips together or apart: they belong together when a closure is moved in time."""
 
 _FACS_OF_STEM = {
     "eyeBlink": "AU45",
