@@ -60,7 +60,7 @@ class FaceAnimation:
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
         if not isinstance(self.audio, Audio | None):
             raise TalkerError(
-                f"audio must be an Audio (`talker.read_audio` reads one), not {type(self.audio).__name__}"
+                f"audio must be an Audio (`talker.audio.read_audio` reads one), not {type(self.audio).__name__}"
             )
         _check_emotion(self.meta.get("emotion", []))
 

@@ -89,7 +89,7 @@ def animations(draw: st.DrawFn) -> FaceAnimation:
         (lambda: FaceAnimation(np.zeros((1, 61)), float("nan")), "nan frames per second is outside 1..1000"),
         (
             lambda: take(audio="speech.wav"),
-            "audio must be an Audio (`talker.read_audio` reads one), not str",
+            "audio must be an Audio (`talker.audio.read_audio` reads one), not str",
         ),
         (
             lambda: FaceAnimation.from_channels({"jawOpne": 1}, 30),
