@@ -11,12 +11,14 @@ from talker.errors import TalkerError
 
 if TYPE_CHECKING:
     import av
+    from av.container import InputContainer
 
 NETWORK_RATE = 16_000
 """Samples per second that every speech network here hears."""
 
 MAX_SECONDS = 12 * 3600
 _RATES = (1_000, 768_000)
+_MOST_SHIFT = 300.0  # Seconds between the starts of a video's tracks; beyond this their clocks are broken.
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +73,11 @@ class Audio:
 
 
 def read_audio(path: Path | str) -> Audio:
-    """Read the first sound track of any audio or video file, mixed down to mono at its own sample rate."""
+    """Read the first sound track of any audio or video file, mixed down to mono at its own sample rate.
+
+    The sound of a video starts with its picture: silence is put before a track that starts later, and what was heard
+    before the first picture is cut.
+    """
     path = Path(path)
     if not path.exists():
         raise TalkerError(f"no such file: {path}")
@@ -105,6 +111,7 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
             if stream.codec_context is None or not stream.codec_context.rate:
                 raise ValueError("no decoder for this sound track")
             rate = stream.codec_context.rate
+            late = round(rate * _seconds_after_picture(container, stream))
             mono = av.AudioResampler(format="flt", layout="mono", rate=rate)
             blocks: list[np.ndarray] = []
             decoded = 0
@@ -117,7 +124,18 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
         raise TalkerError(f"cannot read {path}: no sound decoder understands it; convert it to WAV") from error
     if not blocks:
         raise TalkerError(f"cannot read {path}: its sound track is empty or corrupt; convert it to WAV")
-    return np.concatenate(blocks), rate
+    samples = np.concatenate([np.zeros(max(late, 0), np.float32), *blocks])
+    return samples[max(-late, 0) :], rate
+
+
+def _seconds_after_picture(container: "InputContainer", sound: "av.AudioStream") -> float:
+    """How much later than the picture the sound of a video starts; 0 without a picture."""
+    starts = [
+        float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
+        for stream in (sound, *container.streams.video[:1])
+    ]
+    late = starts[0] - starts[-1]
+    return late if abs(late) <= _MOST_SHIFT else 0.0
 
 
 def _until_corrupt(frames: "Iterator[av.AudioFrame]") -> "Iterator[av.AudioFrame]":

@@ -1,6 +1,7 @@
 """Reading and handling sound: every container, every rate, every kind of damage."""
 
 import random
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ def loudest_hertz(audio: Audio) -> float:
     return float(np.argmax(spectrum) * audio.sample_rate / len(audio.samples))
 
 
-def encode(path: Path, codec: str, samples: np.ndarray, rate: int, video: bool = False) -> Path:
-    """A file as a phone or an editor would make it."""
+def encode(path: Path, codec: str, samples: np.ndarray, rate: int, video: bool = False, late: float = 0.0) -> Path:
+    """A file as a phone or an editor would make it; the sound starts `late` seconds after the picture."""
     import av
 
     with av.open(str(path), "w") as container:
@@ -33,13 +34,17 @@ def encode(path: Path, codec: str, samples: np.ndarray, rate: int, video: bool =
         stream = container.add_stream(codec, rate=rate, layout="mono")
         stream.bit_rate = 96_000
         if picture is not None:
-            for _ in range(3):
+            for number in range(25):
                 frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))
+                frame.pts, frame.time_base = number + round(25 * max(-late, 0)), Fraction(1, 25)
                 container.mux(picture.encode(frame))
             container.mux(picture.encode(None))
-        block = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        if codec.startswith("pcm"):
+            block = av.AudioFrame.from_ndarray(np.int16(32767 * samples)[None], format="s16", layout="mono")
+        else:
+            block = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
         block.sample_rate = rate
-        block.pts = 0
+        block.pts, block.time_base = round(rate * max(late, 0)), Fraction(1, rate)
         container.mux(stream.encode(block))
         container.mux(stream.encode(None))
     return path
@@ -89,6 +94,25 @@ def test_compressed_containers(tmp_path: Path, name: str, codec: str, rate: int)
 def test_sound_of_a_video(tmp_path: Path) -> None:
     audio = read_audio(encode(tmp_path / "talk.mp4", "aac", tone(1.0, 48000), 48000, video=True))
     assert loudest_hertz(audio) == pytest.approx(440, abs=5)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.52, -0.32])
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "aac"), ("a.mov", "pcm_s16le"), ("a.mkv", "aac"), ("a.ts", "aac"), ("a.mp4", "libmp3lame")],
+)
+def test_the_sound_of_a_video_starts_with_its_picture(tmp_path: Path, name: str, codec: str, late: float) -> None:
+    click = np.zeros(96000, np.float32)
+    click[48000:48200] = 0.9
+    audio = read_audio(encode(tmp_path / name, codec, click, 48000, video=True, late=late))
+    heard = np.flatnonzero(np.abs(audio.samples) > 0.3)[0] / audio.sample_rate
+    assert heard == pytest.approx(1 + late, abs=0.003)
+    assert audio.duration == pytest.approx(2 + late, abs=0.06)
+
+
+def test_clocks_that_lie_hours_apart_are_not_believed(tmp_path: Path) -> None:
+    audio = read_audio(encode(tmp_path / "a.mp4", "aac", tone(1.0, 48000), 48000, video=True, late=7200.0))
+    assert audio.duration == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize("name", ["tone.mp3", "tone.mp4", "tone.txt", "tone.raw", "tone.pcm", "tone", "tone.WAV"])

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CUSTOM_DATA = "talker"
 """Where the layer holds what USD has no place for."""
 
+_EXTENSIONS = (".usd", ".usda", ".usdc", ".usdz")
+
 
 def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
     """Write text for `.usda`, a package for `.usdz`, else binary."""
@@ -32,6 +34,8 @@ def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
 def read(path: Path, options: ExportOptions) -> FaceAnimation:
     """Read the performance in a USD file."""
     _require_usd()
+    if path.suffix.lower() not in _EXTENSIONS:
+        raise TalkerError(f"{path}: USD goes by the extension; rename the file to end in {', '.join(_EXTENSIONS)}")
     return _worker().read(path, options)
 
 

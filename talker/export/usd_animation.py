@@ -6,7 +6,9 @@ with the turns of joints named like a head and eyes.
 
 import json
 import os
+import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from talker.rigs import turns
 from talker.rigs.mesh_files.shape_names import find_shapes, part_of_name
 
 _MOST_NAMES = 10_000  # Blend shapes or joints.
+_MESSAGE = re.compile(r" in file \S+ : '(.*?)'(?=\s*(?:Error in '|$))", re.DOTALL)  # In an error's C++ location.
 _Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # Takes z up, -y forward to y up, +z forward.
 
 
@@ -40,7 +43,7 @@ def serve() -> None:
         except TalkerError as refusal:
             error = str(refusal)
         except (RuntimeError, TypeError, ValueError, MemoryError) as failure:  # Of USD's Python layer.
-            error = f"{request['path']}: not a readable USD file ({_first_line(failure)}); export it again"
+            error = f"{request['path']}: not a readable USD file ({_reason(failure)}); export it again"
         answers.write(json.dumps({"error": error}) + "\n")
         answers.flush()
 
@@ -62,7 +65,7 @@ def read_animation(path: Path) -> FaceAnimation:
         data = stage.GetRootLayer().customLayerData.get(CUSTOM_DATA, {})
         claimed_fps = stage.GetTimeCodesPerSecond()
     except Tf.ErrorException as error:
-        raise TalkerError(f"{path}: not a readable USD file ({_first_line(error)}); export it again") from error
+        raise TalkerError(f"{path}: not a readable USD file ({_reason(error)}); export it again") from error
     curves, fps = performance.frames(path, claimed_fps)
     data = data if isinstance(data, dict) else {}
     try:
@@ -168,9 +171,11 @@ def _meta(text: Any) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:120]
+def _reason(error: Exception) -> str:
+    """What USD complained about first, which the rest follows from, on one line without places in its source code."""
+    messages = _MESSAGE.findall(str(error)) or [str(error)]
+    plain = re.sub(r"(?:\w+::)+", "", messages[0])  # Some name the parser's C++ types.
+    return textwrap.shorten(plain, 200, placeholder=" ...") or type(error).__name__
 
 
 if __name__ == "__main__":

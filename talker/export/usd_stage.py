@@ -9,15 +9,16 @@ Below the default prim `/Face`, a SkelRoot (metres, y up, frame i at time code i
   should lie beside the file. Reading picks it up from there.
 """
 
+import errno
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
-from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, UsdSkel, UsdUtils, Vt
+from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdShade, UsdSkel, UsdUtils, Vt
 
 from talker.animation import FaceAnimation, plain_meta
-from talker.errors import TalkerError
 from talker.export.keyframes import TURNED_JOINTS
 from talker.export.scene_head import JOINTS, PARENTS, head_normals, joint_places, skin_weights
 from talker.export.scene_sound import sound_name
@@ -42,14 +43,25 @@ def save_stage(animation: FaceAnimation, head: HeadMesh, path: Path) -> None:
     _add_surfaces(stage, mesh, head)
     _add_take(stage, skeleton, head, animation)
     root.CreateExtentAttr(mesh.GetExtentAttr().Get())
-    layer = path.with_suffix(".usdc") if path.suffix.lower() == ".usdz" else path
-    written = stage.GetRootLayer().Export(str(layer))
-    if written and layer != path:
-        os.utime(layer, (_A_TIME, _A_TIME))
-        written = UsdUtils.CreateNewUsdzPackage(str(layer), str(path))
-        layer.unlink()
+    try:
+        written = _save(stage.GetRootLayer(), path)
+    except (Tf.ErrorException, OSError):
+        written = False
     if not written:
-        raise TalkerError(f"cannot write {path}: USD refused; choose another folder or extension")
+        raise OSError(errno.EIO, "no space left, or not a place to write to", str(path))
+
+
+def _save(layer: Sdf.Layer, path: Path) -> bool:
+    """Whether all of it came to lie on the disk."""
+    if path.suffix.lower() != ".usdz":
+        return bool(layer.Export(str(path)))
+    inside = path.with_suffix(".usdc")
+    if not layer.Export(str(inside)):
+        return False
+    os.utime(inside, (_A_TIME, _A_TIME))
+    packed = UsdUtils.CreateNewUsdzPackage(str(inside), str(path))
+    inside.unlink()
+    return packed and zipfile.is_zipfile(path)  # USD overlooks a full disk; the index of a zip file comes last.
 
 
 def joint_path(joint: str) -> str:

@@ -54,20 +54,11 @@ def read_pictures(path: Path, longest_side: int) -> Iterator[Picture]:
 
 
 def read_sound(path: Path) -> Audio | None:
-    """The video's sound, starting with its first picture; None when it has none."""
+    """The video's sound, starting with its first picture; None when it has none that can be read."""
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                return None
-            starts = [
-                float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
-                for stream in (container.streams.video[0], container.streams.audio[0])
-            ]
-        audio = read_audio(path)
-    except (av.FFmpegError, TalkerError):
+        return read_audio(path)
+    except TalkerError:
         return None
-    early = starts[0] - starts[1]
-    return audio.slice(early, audio.duration)
 
 
 def nominal_rate(seconds: np.ndarray) -> float:

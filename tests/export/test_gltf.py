@@ -81,6 +81,21 @@ def test_the_sound_is_named_and_picked_up(tmp_path):
     assert np.abs(read_animation(path).audio.samples - sound.samples).max() < 1e-4
 
 
+def test_a_neighbour_that_is_no_sound_is_left_alone(tmp_path):
+    take = random_take(audio=Audio(np.zeros(100), 16000))
+    path = saved(take, tmp_path / "take.glb")
+    (tmp_path / "take.wav").write_bytes(b"RIFF, but not really")
+    back = read_animation(path)
+    assert back.audio is None
+    assert np.abs(back.curves - take.curves).max() < 1e-4
+
+
+def test_a_sound_with_an_endless_name_is_not_there(tmp_path):
+    path = saved(random_take(audio=Audio(np.zeros(10), 16000)), tmp_path / "take.gltf")
+    path.write_text(path.read_text().replace("take.wav", "a" * 5000 + ".wav"))
+    assert read_animation(path).audio is None
+
+
 def test_a_foreign_name_for_the_sound_cannot_leave_the_folder(tmp_path):
     write_wav(Audio(np.zeros(100), 16000), tmp_path / "secret.wav")
     (tmp_path / "inner").mkdir()

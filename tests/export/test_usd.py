@@ -1,5 +1,7 @@
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,54 @@ def test_the_sound_is_named_and_picked_up(tmp_path):
     assert read_animation(path).audio is None
     write_wav(sound, tmp_path / "take.wav")
     assert np.abs(read_animation(path).audio.samples - sound.samples).max() < 1e-4
+
+
+def test_a_neighbour_that_is_no_sound_is_left_alone(tmp_path):
+    path = saved(random_take(audio=Audio(np.zeros(100), 16000)), tmp_path / "take.usdc")
+    (tmp_path / "take.wav").write_bytes(b"RIFF, but not really")
+    assert read_animation(path).audio is None
+
+
+@contextmanager
+def disk_that_holds(limit: int) -> Iterator[None]:
+    """Files end at `limit` bytes, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="file sizes can be limited on POSIX systems only")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("suffix", [".usd", ".usda", ".usdc", ".usdz"])
+@pytest.mark.parametrize("room", ["little", "for the layer, not for the package"])
+def test_a_full_disk_is_said_on_one_line(tmp_path, suffix, room):
+    whole = saved(random_take(), tmp_path / f"whole{suffix}").stat().st_size
+    path = tmp_path / "out" / f"take{suffix}"
+    with disk_that_holds(100_000 if room == "little" else whole - 40), pytest.raises(TalkerError) as caught:
+        write_animation(random_take(), path)
+    assert str(caught.value) == f"cannot write {path}: no space left, or not a place to write to"
+    assert not path.parent.exists() or list(path.parent.iterdir()) == []
+
+
+def test_another_extension_is_explained(tmp_path):
+    path = saved(random_take(), tmp_path / "take.usdc").rename(tmp_path / "take.foo")
+    with pytest.raises(TalkerError) as caught:
+        read_animation(path, "usd")
+    assert str(caught.value) == (
+        f"{path}: USD goes by the extension; rename the file to end in .usd, .usda, .usdc, .usdz"
+    )
+
+
+def test_damage_is_told_without_places_in_source_code(tmp_path):
+    whole = saved(random_take(), tmp_path / "whole.usdc").read_bytes()
+    cut = tmp_path / "cut.usdc"
+    cut.write_bytes(whole[:5000])
+    with pytest.raises(TalkerError) as caught:
+        read_animation(cut)
+    assert str(caught.value).startswith(f"{cut}: not a readable USD file (Sdf crate file corrupt, possibly truncated: ")
+    assert str(caught.value).endswith("but file size is 5000); export it again")
 
 
 def deformed(stage: Usd.Stage, frame: int) -> np.ndarray:
@@ -176,6 +226,7 @@ def test_what_is_no_take_is_refused(tmp_path):
         path.write_bytes(content)
         with pytest.raises(TalkerError) as caught:
             read_animation(path)
+        assert "pxrInternal" not in str(caught.value)
         assert message in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -42,6 +42,11 @@ def test_frames_and_their_times(tmp_path: Path) -> None:
     assert read_sound(tmp_path / "a.mp4") is None
 
 
+def test_sound_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_bytes(b"this is no video at all" * 100)
+    assert read_sound(tmp_path / "text.mp4") is None
+
+
 def test_large_pictures_are_reduced(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", gradient(2, 960, 540))
     picture = next(read_pictures(tmp_path / "a.mp4", 240))
