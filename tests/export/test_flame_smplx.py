@@ -58,7 +58,7 @@ def take() -> FaceAnimation:
 
 def written(rig: str, folder: Path, options: ExportOptions, animation: FaceAnimation | None = None) -> Path:
     path = folder / f"tåke.{rig}.npz"
-    assert write_animation(animation or take(), path, rig=rig, options=options).name == f"{rig}-npz"
+    assert write_animation(animation or take(), path, rig=rig, options=options).format.name == f"{rig}-npz"
     return path
 
 

@@ -262,7 +262,7 @@ def test_a_head_with_nothing_but_skin(head):
 def test_write_goes_through_the_registry(tmp_path):
     path = tmp_path / "Ünïcode 名.html"
     written = write_animation(smooth_take(0.5, 10), path)
-    assert written.name == "html"
+    assert written.format.name == "html"
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
