@@ -60,10 +60,12 @@ class SpeechEncoderConfig:
 class SpeechEncoder(nn.Module):
     """16 kHz speech to features at 50 Hz; frame i is centred on i / 50 seconds."""
 
-    def __init__(self, network: "PreTrainedModel", attention_reach: int | None = None, normalise: bool = False) -> None:
+    def __init__(
+        self, network: "PreTrainedModel", config: SpeechEncoderConfig | None = None, normalise: bool = False
+    ) -> None:
         super().__init__()
         self.network = network
-        self.attention_reach = attention_reach
+        self.config = config  # None for a published network: `network.config` says all there is to know.
         self.normalise = normalise  # Published checkpoints were trained on zero mean and unit variance.
         kernels, strides = network.config.conv_kernel, network.config.conv_stride
         if math.prod(strides) != HOP_SAMPLES:
@@ -104,7 +106,7 @@ class SpeechEncoder(nn.Module):
         with torch.no_grad():
             first = network.feature_extractor.conv_layers[0].conv
             first.weight.copy_(_mel_filters(config.conv_width, config.conv_kernel[0])[:, None])
-        return cls(network, config.attention_reach)
+        return cls(network, config)
 
     @classmethod
     def load(cls, name: str | Path = "default", download: bool = False) -> "SpeechEncoder":
@@ -139,11 +141,10 @@ class SpeechEncoder(nn.Module):
     @property
     def reach(self) -> int | None:
         """Frames of context on either side that can change a frame; None when the whole recording can."""
-        if self.attention_reach is None:
+        if self.config is None:
             return None
-        config = self.network.config
         window = math.ceil(self.window_samples / 2 / HOP_SAMPLES)
-        return window + config.num_conv_pos_embeddings // 2 + config.num_hidden_layers * self.attention_reach
+        return window + self.config.position_kernel // 2 + self.config.layers * self.config.attention_reach
 
     def forward(self, samples: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Features of a padded batch; what lies beyond an item's length never changes its features.
@@ -155,20 +156,44 @@ class SpeechEncoder(nn.Module):
         Returns:
             (B, ceil(N / 320), width), zero beyond each item's own ceil(length / 320) frames.
         """
-        lengths = torch.full((len(samples),), samples.shape[1]) if lengths is None else lengths.cpu()
-        if self.attention_reach is not None:
-            return self._local_features(samples, lengths, self.attention_reach)
-        # Published networks see the whole item at once, group norm included: one item at a time, without padding.
-        frames = [self._whole_features(item[:length]) for item, length in zip(samples, lengths.tolist(), strict=True)]
-        total = frame_count(samples.shape[1])
-        return torch.stack([nn.functional.pad(item, (0, 0, 0, total - len(item))) for item in frames])
+        hidden = self.hidden_states(samples, lengths)[-1]
+        if not self.network.config.do_stable_layer_norm:
+            return hidden  # Such a network has its norm in front of the layers.
+        return self.network.encoder.layer_norm(hidden) * _kept_frames(samples, lengths)[..., None].to(hidden)
 
-    def _whole_features(self, samples: Tensor) -> Tensor:
+    def hidden_states(self, samples: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, ...]:
+        """What goes into the first layer, then what comes out of each: `layers + 1` tensors like that of `forward`.
+
+        The first is the projected convolutions plus the position convolution. The last is what `forward` passes
+        through the final norm; no other norm is applied, so with pre-norm layers (as ours are) all but the result of
+        `forward` are the running sum of the residual stream, whose size grows from layer to layer.
+        """
+        lengths = _all_lengths(samples) if lengths is None else lengths.cpu()
+        if self.config is not None:
+            return self._local_states(samples, lengths, self.config.attention_reach)
+        # Published networks see the whole item at once, group norm included: one item at a time, without padding.
+        items = [self._whole_states(item[:length]) for item, length in zip(samples, lengths.tolist(), strict=True)]
+        total = frame_count(samples.shape[1])
+        padded = [[nn.functional.pad(state, (0, 0, 0, total - len(state))) for state in states] for states in items]
+        return tuple(torch.stack(states) for states in zip(*padded, strict=True))
+
+    def _whole_states(self, samples: Tensor) -> list[Tensor]:
+        """One item through a published network; hooks, because what it reports itself differs between versions."""
         if self.normalise:
             samples = (samples - samples.mean()) / (samples.var(unbiased=False) + 1e-7).sqrt()
-        return self.network(self._framed(samples[None])).last_hidden_state[0]
+        states: list[Tensor] = []
+        layers = self.network.encoder.layers
+        hooks = [layers[0].register_forward_pre_hook(lambda _, args: states.append(args[0][0]))]
+        for layer in layers:
+            hooks.append(layer.register_forward_hook(lambda _, __, out: states.append(_first(out)[0])))
+        try:
+            self.network(self._framed(samples[None]))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return states
 
-    def _local_features(self, samples: Tensor, lengths: Tensor, attention_reach: int) -> Tensor:
+    def _local_states(self, samples: Tensor, lengths: Tensor, attention_reach: int) -> tuple[Tensor, ...]:
         """What `Wav2Vec2Model.forward` does, with attention limited to a band around each frame."""
         network: Any = self.network
         inside = torch.arange(samples.shape[1]) < lengths[:, None]
@@ -176,7 +201,7 @@ class SpeechEncoder(nn.Module):
         hidden, _ = network.feature_projection(hidden.transpose(1, 2))
 
         times = torch.arange(hidden.shape[1])
-        valid = times < torch.ceil(lengths / HOP_SAMPLES)[:, None]
+        valid = _kept_frames(samples, lengths)
         near = (times[:, None] - times[None, :]).abs() <= attention_reach
         # A padded frame may look at anything: its result is dropped, and a row without a key would be not-a-number.
         allowed = (near & valid[:, None, :]) | ~valid[:, :, None]
@@ -185,11 +210,10 @@ class SpeechEncoder(nn.Module):
 
         encoder = network.encoder
         hidden = hidden * keep
-        hidden = encoder.dropout(hidden + encoder.pos_conv_embed(hidden))
+        states = [encoder.dropout(hidden + encoder.pos_conv_embed(hidden))]
         for layer in encoder.layers:
-            result = layer(hidden, attention_mask=bias)
-            hidden = result[0] if isinstance(result, tuple) else result
-        return encoder.layer_norm(hidden) * keep
+            states.append(_first(layer(states[-1], attention_mask=bias)))
+        return tuple(state * keep for state in states)
 
     def _framed(self, samples: Tensor) -> Tensor:
         """Zeros around the samples, so that exactly one frame is centred on every 320th sample."""
@@ -197,6 +221,21 @@ class SpeechEncoder(nn.Module):
         left = self.window_samples // 2
         padded = nn.functional.pad(samples, (left, max(0, total - left - samples.shape[1])))
         return padded[:, :total]
+
+
+def _all_lengths(samples: Tensor) -> Tensor:
+    return torch.full((len(samples),), samples.shape[1])
+
+
+def _kept_frames(samples: Tensor, lengths: Tensor | None) -> Tensor:
+    """(B, T) booleans: the frames that belong to an item."""
+    lengths = _all_lengths(samples) if lengths is None else lengths.cpu()
+    return torch.arange(frame_count(samples.shape[1])) < torch.ceil(lengths / HOP_SAMPLES)[:, None]
+
+
+def _first(result: Any) -> Tensor:
+    """A layer's features: its result, or the first of its results, depending on the version of transformers."""
+    return result[0] if isinstance(result, tuple) else result
 
 
 def frame_count(sample_count: int) -> int:

@@ -59,6 +59,18 @@ def test_nothing_beyond_the_reach_changes_a_frame(encoder):
     assert difference[50 + encoder.reach :].max().item() < 1e-5
 
 
+def test_hidden_states_end_in_the_features(encoder):
+    sound, lengths = torch.stack([noise(1.0, 1), noise(1.0, 2)]), torch.tensor([16_000, 9_000])
+    states = encoder.hidden_states(sound, lengths)
+    assert len(states) == TINY.layers + 1
+    assert all(state.shape == (2, 50, TINY.width) and not state[1, 29:].any() for state in states)
+    features = encoder(sound, lengths)
+    torch.testing.assert_close(encoder.network.encoder.layer_norm(states[-1][0]), features[0])
+    again = encoder.network.encoder.layers[-1](states[-2][:1])  # 50 frames: nearly everything is in reach.
+    again = again[0] if isinstance(again, tuple) else again
+    assert torch.corrcoef(torch.stack([again.flatten(), states[-1][0].flatten()]))[0, 1] > 0.9
+
+
 def test_loads_a_published_layout_from_a_folder_without_the_network(tmp_path):
     """Group norm over time, as in wav2vec2-base, and still padding changes nothing."""
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
