@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 from talker.errors import TalkerError
 from talker.files import atomic_output, read_bytes
 from talker.rigs.fit import cache_dir
+from talker.tracking.covering import POINT_COUNT, colours_of, covered_frames
 from talker.tracking.landmarks import LANDMARK_COUNT, LandmarkTrack
+from talker.tracking.shots import change_between, cut_frames, thumbnail
 from talker.tracking.video import nominal_rate, read_pictures, read_sound
 
 LANDMARKER_VARIABLE = "TALKER_LANDMARKER"
@@ -28,11 +31,6 @@ _CLOCK_STEP_MS = 4000
 
 _LONGEST_SIDE = 1280  # Pixels; the networks look at 256 x 256 of the face.
 _MOST_FACES = 2  # Enough to know that there is more than one.
-_THUMBNAIL = 16
-_CUT = 0.10  # Mean change of a thumbnail between two frames, of full white ...
-_CUT_RATIO = 5.0  # ... and of the usual change around it, that make another shot.
-_JUMP = 0.6  # Eye distances between two frames that no head moves.
-_EYES_OF_FACE = 0.6  # Eye distances in a face's width.
 
 
 def find_landmarker(path: Path | None = None, download: bool = False) -> Path:
@@ -73,58 +71,95 @@ def check_landmarker(data: bytes, origin: str) -> None:
         raise TalkerError(f"{origin}: sha256 {digest[:16]}… is not the expected {LANDMARKER_SHA256[:16]}…")
 
 
-def track_video(path: Path, landmarker: Path, landmarks: Sequence[int] = range(LANDMARK_COUNT)) -> LandmarkTrack:
+def track_video(
+    path: Path,
+    landmarker: Path,
+    landmarks: Sequence[int] = range(LANDMARK_COUNT),
+    on_progress: Callable[[float], None] | None = None,
+) -> LandmarkTrack:
     """Find the given landmarks of the face in every frame.
 
-    Of several faces the one that was there before is followed, first the largest. Memory holds one picture at a time,
-    and 12 bytes per landmark and frame.
+    Of several faces the one that was there before is followed, first the largest. A face whose mouth is covered counts
+    as not found. Memory holds one picture at a time, and 12 bytes per landmark and frame.
+
+    Args:
+        path: The video.
+        landmarker: MediaPipe's model.
+        landmarks: Which of the 478 to keep.
+        on_progress: Hears after every frame how many seconds of the video are done.
     """
-    index = np.array(landmarks)
-    points: list[np.ndarray] = []
-    scores: list[list[float]] = []
-    seconds: list[float] = []
-    counts: list[int] = []
-    changes: list[float] = []
-    found: list[bool] = []
+    index, frames, size = np.array(landmarks), list[_Frame](), (0, 0)
     names: list[str] = []
     last: np.ndarray | None = None
-    thumbnail: np.ndarray | None = None
-    size = (0, 0)
+    before: np.ndarray | None = None
     with open_landmarker(landmarker) as detect:
         for picture in read_pictures(path, _LONGEST_SIDE):
-            size = picture.size
-            small = _thumbnail(picture.pixels)
-            changes.append(0.0 if thumbnail is None else float(np.abs(small - thumbnail).mean()))
-            thumbnail = small
-            result = detect(picture.pixels, len(seconds))
+            size, small = picture.size, thumbnail(picture.pixels)
+            change = 0.0 if before is None else change_between(small, before)
+            before = small
+            result = detect(picture.pixels, len(frames))
             scale = np.array([size[0], size[1], size[0]])
             faces = [np.array([(p.x, p.y, p.z) for p in face]) * scale for face in result.face_landmarks]
             chosen = _choose(faces, last)
-            found.append(chosen is not None)
-            counts.append(len(faces))
-            seconds.append(picture.seconds)
-            last = last if chosen is None else faces[chosen]
-            points.append(
-                (np.zeros((LANDMARK_COUNT, 3)) if chosen is None else faces[chosen])[index].astype(np.float32)
-            )
-            if chosen is not None:
-                names = [score.category_name for score in result.face_blendshapes[chosen]]
-            scores.append([0.0] * 52 if chosen is None else [s.score for s in result.face_blendshapes[chosen]])
-    measured, times = np.stack(points), _increasing(np.array(seconds))
-    table = np.array(scores, np.float32).T
+            if chosen is None:
+                frames.append(_Frame(picture.seconds, change))
+            else:
+                last = faces[chosen]
+                scores = result.face_blendshapes[chosen]
+                names = [score.category_name for score in scores]
+                colours = colours_of(picture.pixels, last[:, :2] * (picture.pixels.shape[1] / size[0]))
+                points = last[index].astype(np.float32)
+                weights = np.array([score.score for score in scores], np.float32)
+                frames.append(_Frame(picture.seconds, change, len(faces), points, weights, colours))
+            if on_progress is not None:
+                on_progress(picture.seconds)
+    return _track(path, frames, index, size, names)
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """What is kept of a picture; points (N, 3) pixels, scores (52,) and colours of the face if there is one."""
+
+    seconds: float
+    change: float
+    face_count: int = 0
+    points: np.ndarray | None = None
+    scores: np.ndarray | None = None
+    colours: np.ndarray | None = None
+
+
+def _track(
+    path: Path, frames: list[_Frame], index: np.ndarray, size: tuple[int, int], names: list[str]
+) -> LandmarkTrack:
+    times = _increasing(np.array([frame.seconds for frame in frames]))
+    fps = nominal_rate(times)
+    seen = np.array([frame.points is not None for frame in frames])
+    points = _stacked([frame.points for frame in frames], (len(index), 3), np.float32)
+    scores = _stacked([frame.scores for frame in frames], (len(names),), np.float32)
+    cuts = cut_frames(np.array([frame.change for frame in frames]), points, seen)
+    colours = _stacked([frame.colours for frame in frames], (POINT_COUNT, 3), np.uint8)
     return LandmarkTrack(
         name=path.stem,
-        fps=nominal_rate(times),
+        fps=fps,
         frame_size=size,
-        landmarks=measured,
+        landmarks=points,
         index=index,
-        found=np.array(found),
+        found=seen & ~covered_frames(colours, seen, cuts, fps),
         timestamps=times,
-        face_count=np.array(counts),
-        cuts=_cuts(np.array(changes), measured, np.array(found)),
-        scores={name: table[row] for row, name in enumerate(names) if name != "_neutral"},
+        face_count=np.array([frame.face_count for frame in frames]),
+        cuts=cuts,
+        scores={name: scores[:, column] for column, name in enumerate(names) if name != "_neutral"},
         audio=read_sound(path),
     )
+
+
+def _stacked(rows: list[np.ndarray | None], shape: tuple[int, ...], kind: type) -> np.ndarray:
+    """(T, *shape), zeros where there is none."""
+    out = np.zeros((len(rows), *shape), kind)
+    for place, row in zip(out, rows, strict=True):
+        if row is not None:
+            place[...] = row
+    return out
 
 
 @contextmanager
@@ -160,28 +195,6 @@ def _choose(faces: list[np.ndarray], last: np.ndarray | None) -> int | None:
     if last is None:
         return int(np.argmax([np.linalg.norm(face[33, :2] - face[263, :2]) for face in faces]))
     return int(np.argmin([np.abs(face[:, :2] - last[:, :2]).mean() for face in faces]))
-
-
-def _thumbnail(pixels: np.ndarray) -> np.ndarray:
-    """(16, 16) brightness in [0, 1]: means over blocks."""
-    height, width = (side // _THUMBNAIL for side in pixels.shape[:2])
-    if not height or not width:
-        return np.full((_THUMBNAIL, _THUMBNAIL), pixels.mean() / 255)
-    grey = pixels[: height * _THUMBNAIL : max(height // 8, 1), : width * _THUMBNAIL : max(width // 8, 1)].mean(2) / 255
-    rows, columns = (np.array_split(np.arange(n), _THUMBNAIL) for n in grey.shape)
-    return np.array([[grey[r[0] : r[-1] + 1, c[0] : c[-1] + 1].mean() for c in columns] for r in rows])
-
-
-def _cuts(changes: np.ndarray, landmarks: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """(T,) bool: the picture as a whole changed at once, or the face jumped."""
-    padded = np.pad(changes, 12, mode="reflect" if len(changes) > 12 else "edge")
-    usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, 25), axis=1)[: len(changes)]
-    cuts = (changes > _CUT) & (changes > _CUT_RATIO * usual)
-    low, high = landmarks[..., :2].min(1), landmarks[..., :2].max(1)
-    centre, width = (low + high) / 2, _EYES_OF_FACE * (high - low)[:, 0]
-    step = np.linalg.norm(np.diff(centre, axis=0), axis=1) / np.maximum(width[1:], 1.0)
-    cuts[1:] |= (step > _JUMP) & found[1:] & found[:-1]
-    return cuts
 
 
 def _increasing(seconds: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ class LandmarkTrack:
         landmarks: (T, N, 3) float32 pixels: x right, y down, z away from the viewer (the landmarker's guess).
             Frames without a face hold anything finite.
         index: (N,) which of MediaPipe's 478 points they are.
-        found: (T,) bool, a face was found.
+        found: (T,) bool, a face was found, and its mouth could be seen.
         timestamps: (T,) float64 seconds; the sound starts at 0.
         face_count: (T,) how many faces were seen.
         cuts: (T,) bool, the picture changed to another shot at this frame.
@@ -56,6 +56,11 @@ class LandmarkTrack:
     def frame_count(self) -> int:
         """T."""
         return len(self.found)
+
+    @property
+    def covered(self) -> np.ndarray:
+        """(T,) bool: there was a face, but something was in front of its mouth."""
+        return (self.face_count > 0) & ~self.found
 
     def points(self, wanted: np.ndarray | None = None) -> np.ndarray:
         """(T, K, 3) pixels of the wanted landmarks, all 478 by default: x right, y up, z towards the viewer.

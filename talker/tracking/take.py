@@ -1,6 +1,6 @@
 """Videos in, takes out: what `talker track` does for every file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +17,12 @@ from talker.tracking.solve import Solution, solve_person
 _DIGITS = 3  # Of the confidence in a take's meta data.
 
 
-def find_face(video: Path, landmarker: Path) -> LandmarkTrack:
-    """The landmarks of a video that the solver uses; a video that shows no face is an error."""
-    track = track_video(video, landmarker, sorted(USED_LANDMARKS))
+def find_face(video: Path, landmarker: Path, on_progress: Callable[[float], None] | None = None) -> LandmarkTrack:
+    """The landmarks of a video that the solver uses; a video that shows no face is an error.
+
+    `on_progress` hears how many seconds of the video are done.
+    """
+    track = track_video(video, landmarker, sorted(USED_LANDMARKS), on_progress)
     if not track.found.any():
         raise TalkerError(f"{video}: no face was found in any of its {track.frame_count} frames")
     return track
@@ -38,6 +41,8 @@ def describe(take: FaceAnimation) -> str:
         f"face in {tracking['face_share']:.0%}",
         f"confidence {np.mean(tracking['confidence']):.2f}",
     ]
+    if tracking["covered"] > 0:
+        parts.append(f"mouth covered in {tracking['covered']:.0%}")
     if tracking["several_faces"] > 0:
         parts.append(f"several faces in {tracking['several_faces']:.0%}, one followed")
     if tracking["cuts"]:
@@ -51,6 +56,7 @@ def _take(track: LandmarkTrack, solution: Solution, person: str | None) -> FaceA
         "confidence": [round(float(value), _DIGITS) for value in solution.confidence],
         "valid": [bool(value) for value in solution.valid],
         "face_share": round(float(track.found.mean()), _DIGITS),
+        "covered": round(float(track.covered.mean()), _DIGITS),
         "several_faces": round(float((track.face_count > 1).mean()), _DIGITS),
         "cuts": [round(float(seconds), _DIGITS) for seconds in track.timestamps[track.cuts]],
     }

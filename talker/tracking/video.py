@@ -53,6 +53,15 @@ def read_pictures(path: Path, longest_side: int) -> Iterator[Picture]:
         raise TalkerError(f"cannot read {path}: its video track holds no picture")
 
 
+def video_seconds(path: Path) -> float | None:
+    """How long a video says it is; None when it does not say, or cannot be opened."""
+    try:
+        with av.open(str(path)) as container:
+            return container.duration / av.time_base if container.duration else None
+    except (av.FFmpegError, OSError, ValueError):
+        return None
+
+
 def read_sound(path: Path) -> Audio | None:
     """The video's sound, starting with its first picture; None when it has none that can be read."""
     try:
