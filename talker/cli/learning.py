@@ -1,25 +1,67 @@
-"""Weights of your own: train them."""
+"""Weights of your own: train them, stage by stage."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
-from talker.cli.output import say
+from talker.cli.output import OptionalPath, say
 
 
 @dataclass(frozen=True)
-class Train:
-    """Train weights of your own.
+class TrainSpeech:
+    """Train the speech encoder: it learns to hear as Whisper's encoders do, and to name phones.
+
+    For example:
+      talker train speech --data ../shared/data --packages downloads --synthesised synth -o hearing
+      torchrun --nproc-per-node 4 -m talker train speech --data ../shared/data --packages downloads -o hearing
+    """
+
+    data: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder of the sets speechocean762, grid_s1, javanese_audio, emodb and facegood, or of some of them."""
+    packages: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder with the packages that hold Whisper's encoders; a missing one is told with the command to fetch it."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
+    """Folder for the weights, and for history.csv and history.png, which tell with every checkpoint how they do."""
+    synthesised: OptionalPath = None
+    """Folder made by `python -m talker.training.synthesis`: speech whose phones are known to the frame."""
+    cache: OptionalPath = None
+    """Folder to keep what the teacher hears, 2 GB for 5 hours of speech; inside the output folder by default."""
+    steps: int = 6000
+    """Optimiser steps; each hears 64 seconds of speech and takes one to two seconds on two CPU cores."""
+    learning_rate: float = 5e-4
+    """Peak learning rate."""
+    seed: int = 0
+    """Decides initial weights, batches and dropout."""
+    bfloat16: bool = False
+    """Compute in bfloat16: nearly twice as fast on processors that have it."""
+    resume: bool = False
+    """Continue from the last checkpoint in the output folder."""
+
+    def run(self) -> int:
+        """Train and report."""
+        from talker.training import processes
+        from talker.training.loop import LoopOptions
+        from talker.training.speech import train_speech
+
+        options = LoopOptions(self.steps, self.learning_rate, self.seed, bfloat16=self.bfloat16)
+        with processes.together():
+            train_speech(
+                self.data, self.packages, self.output, options, self.synthesised, self.cache, None, self.resume, say
+            )
+        return 0
+
+
+@dataclass(frozen=True)
+class TrainTalker:
+    """Train speech encoder and talker together, from tracked talking video.
 
     For example:
       talker train talker --data ../shared/data -o mine
       talker train talker --data ../shared/data -o mine --resume
     """
 
-    stage: Annotated[Literal["talker"], tyro.conf.Positional]
-    """What to train. talker: speech encoder and talker together, from tracked talking video."""
     data: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder that holds the sets grid_s1 and javanese, or one of them."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
@@ -43,3 +85,17 @@ class Train:
         options = LoopOptions(self.steps, self.learning_rate, self.seed, bfloat16=self.bfloat16)
         train_talker(self.data, self.output, options, resume=self.resume, say=say)
         return 0
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train weights of your own, stage by stage."""
+
+    # One line per stage.
+    stage: (
+        Annotated[TrainSpeech, tyro.conf.subcommand("speech")] | Annotated[TrainTalker, tyro.conf.subcommand("talker")]
+    )
+
+    def run(self) -> int:
+        """Train it."""
+        return self.stage.run()
