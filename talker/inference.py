@@ -11,11 +11,10 @@ from talker.animation import MAX_FRAMES, FaceAnimation
 from talker.audio import NETWORK_RATE, Audio, read_audio
 from talker.errors import TalkerError
 from talker.models.checkpoint import load_checkpoint
-from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES, SpeechEncoder, frame_count
+from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES, SpeechEncoder, frame_count, in_pieces
 from talker.models.talker import Talker
 from talker.rigs import arkit
 
-_CHUNK_FRAMES = 20 * FEATURE_FPS
 # Every recording is heard as if a second of silence lay around it: a mouth that starts and ends at rest.
 _SILENCE_FRAMES = FEATURE_FPS
 
@@ -32,31 +31,24 @@ class Model:
     def curves(self, samples: np.ndarray) -> np.ndarray:
         """(N,) float32 at 16 kHz -> (ceil(N / 320), 61) float32 at 50 Hz.
 
-        Works through the sound in pieces that overlap by all the context a frame can depend on, so an hour takes
-        linear time and little memory, and the pieces fit together.
+        An hour takes linear time and little memory: the sound is worked through in pieces that fit together.
         """
-        frames, context = frame_count(len(samples)), self._context_frames()
         heard = np.pad(samples, _SILENCE_FRAMES * HOP_SAMPLES)
-        out = np.empty((frames, arkit.CHANNEL_COUNT), np.float32)
-        for first in range(0, frames, _CHUNK_FRAMES):
-            last = min(first + _CHUNK_FRAMES, frames)
-            begin = max(0, first + _SILENCE_FRAMES - context)
-            piece = torch.from_numpy(heard[begin * HOP_SAMPLES : (last + _SILENCE_FRAMES + context) * HOP_SAMPLES])
-            curves = self.talker.curves(self.encoder(piece[None].to(self.device)))[0]
-            skip = first + _SILENCE_FRAMES - begin
-            out[first:last] = curves[skip : skip + last - first].cpu().numpy()
-        return out
+        context = self.encoder.context + self.talker.reach
+        out = np.empty((frame_count(len(heard)), arkit.CHANNEL_COUNT), np.float32)
+        for first, piece in in_pieces(self._curves, heard, context):
+            out[first : first + len(piece)] = piece.cpu().numpy()
+        return out[_SILENCE_FRAMES : _SILENCE_FRAMES + frame_count(len(samples))]
 
-    def _context_frames(self) -> int:
-        reach = self.encoder.reach
-        return self.talker.reach + (2 * FEATURE_FPS if reach is None else reach)
+    def _curves(self, samples: torch.Tensor) -> torch.Tensor:
+        return self.talker.curves(self.encoder(samples.to(self.device)))
 
 
 def load_model(name: str | Path = "default", device: str = "auto") -> Model:
     """The model shipped with talker ("default") or one that `talker train` wrote to a folder."""
     chosen = _device(device)
-    encoder, talker = load_checkpoint(name)
-    return Model(encoder.to(chosen), talker.to(chosen), chosen)
+    speech, talker = load_checkpoint(name)
+    return Model(speech.encoder.to(chosen), talker.to(chosen), chosen)
 
 
 def animate(

@@ -113,7 +113,7 @@ def test_what_cannot_be_animated_says_why(lively, tmp_path):
 def test_a_model_that_is_not_there_says_so(tmp_path):
     with pytest.raises(TalkerError, match=r"config\.json"):
         load_model(tmp_path)
-    (tmp_path / "config.json").write_text('{"format": "talker 1"}')
+    (tmp_path / "config.json").write_text('{"format": "talker 2"}')
     with pytest.raises(TalkerError, match="damaged configuration"):
         load_model(tmp_path)
     with pytest.raises(TalkerError, match="no such device 'abacus'"):

@@ -1,10 +1,12 @@
 """Speech in, features at 50 Hz out: a compact wav2vec 2.0, or any published checkpoint of that family."""
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
 FEATURE_FPS = 50
 HOP_SAMPLES = NETWORK_RATE // FEATURE_FPS
+
+_PIECE_FRAMES = 20 * FEATURE_FPS
+_PUBLISHED_CONTEXT = 2 * FEATURE_FPS
+_ATTENTION_BLOCK = 64  # Frames that share their keys: of 25 to 128, what 10 s of speech take least time with.
+_NEVER = -1e4  # Added to a score that must not count: as good as minus infinity, without its not-a-numbers.
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class SpeechEncoder(nn.Module):
         self, network: "PreTrainedModel", config: SpeechEncoderConfig | None = None, normalise: bool = False
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
         self.config = config  # None for a published network: `network.config` says all there is to know.
         self.normalise = normalise  # Published checkpoints were trained on zero mean and unit variance.
         kernels, strides = network.config.conv_kernel, network.config.conv_stride
@@ -113,25 +120,16 @@ class SpeechEncoder(nn.Module):
         """Load a trained encoder.
 
         Args:
-            name: "default" (or a folder written by talker) for our own; a folder in Hugging Face's format; or the name
-                of a published checkpoint, such as `facebook/wav2vec2-base-960h`.
+            name: "default" (or a folder written by `talker train`) for our own; a folder in Hugging Face's format; or
+                the name of a published checkpoint, such as `facebook/wav2vec2-base-960h`.
             download: Allow the network to be fetched by name; otherwise only what is on this machine is used.
+
+        Returns:
+            The encoder on the CPU in float32, ready for inference; to train it, ask for gradients again.
         """
-        from talker.models.checkpoint import is_talker_checkpoint, load_checkpoint
+        from talker.models.checkpoint import load_speech
 
-        if is_talker_checkpoint(name):
-            return load_checkpoint(name)[0]
-        from transformers import AutoFeatureExtractor, AutoModel
-
-        try:
-            network = AutoModel.from_pretrained(name, local_files_only=not download)
-            extractor = AutoFeatureExtractor.from_pretrained(name, local_files_only=not download)
-        except (OSError, ValueError) as error:
-            remedy = "" if download else "; pass download=True to fetch it by name"
-            raise TalkerError(f"no speech encoder '{name}' on this machine{remedy}") from error
-        if not hasattr(network.config, "conv_stride"):
-            raise TalkerError(f"'{name}' is a {network.config.model_type}, not a wav2vec 2.0, HuBERT or WavLM encoder")
-        return cls(network, normalise=bool(getattr(extractor, "do_normalize", True)))
+        return load_speech(name, download).encoder
 
     @property
     def width(self) -> int:
@@ -140,11 +138,29 @@ class SpeechEncoder(nn.Module):
 
     @property
     def reach(self) -> int | None:
-        """Frames of context on either side that can change a frame; None when the whole recording can."""
+        """Frames on either side that can change a frame; None for a published network, where all can."""
         if self.config is None:
             return None
         window = math.ceil(self.window_samples / 2 / HOP_SAMPLES)
         return window + self.config.position_kernel // 2 + self.config.layers * self.config.attention_reach
+
+    @property
+    def context(self) -> int:
+        """Frames on either side that a piece of a recording must be heard with; two seconds for a published network."""
+        return _PUBLISHED_CONTEXT if self.reach is None else self.reach
+
+    @torch.inference_mode()
+    def features(self, samples: np.ndarray) -> np.ndarray:
+        """A recording of any length, in linear time: (N,) at 16 kHz -> (ceil(N / 320), width), both float32.
+
+        Our own encoder gives what it would give at once, to 2e-5 of values around 1. Published networks hear
+        recordings above 20 s in pieces of their own, each with two seconds of what surrounds it.
+        """
+        out = np.empty((frame_count(len(samples)), self.width), np.float32)
+        device = next(self.parameters()).device
+        for first, piece in in_pieces(lambda piece: self(piece.to(device)), samples, self.context):
+            out[first : first + len(piece)] = piece.cpu().numpy()
+        return out
 
     def forward(self, samples: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Features of a padded batch; what lies beyond an item's length never changes its features.
@@ -165,55 +181,57 @@ class SpeechEncoder(nn.Module):
         """What goes into the first layer, then what comes out of each: `layers + 1` tensors like that of `forward`.
 
         The first is the projected convolutions plus the position convolution. The last is what `forward` passes
-        through the final norm; no other norm is applied, so with pre-norm layers (as ours are) all but the result of
-        `forward` are the running sum of the residual stream, whose size grows from layer to layer.
+        through the final norm. No other norm is applied: our layers, and those of published networks with
+        `do_stable_layer_norm`, add to a running sum whose size grows from state to state.
         """
-        lengths = _all_lengths(samples) if lengths is None else lengths.cpu()
+        if samples.shape[1] == 0:
+            count = self.network.config.num_hidden_layers + 1
+            return (samples.new_zeros(len(samples), 0, self.width),) * count
         if self.config is not None:
             return self._local_states(samples, lengths, self.config.attention_reach)
         # Published networks see the whole item at once, group norm included: one item at a time, without padding.
-        items = [self._whole_states(item[:length]) for item, length in zip(samples, lengths.tolist(), strict=True)]
+        sizes = [samples.shape[1]] * len(samples) if lengths is None else lengths.tolist()
+        items = [self._whole_states(item[:size]) for item, size in zip(samples, sizes, strict=True)]
         total = frame_count(samples.shape[1])
         padded = [[nn.functional.pad(state, (0, 0, 0, total - len(state))) for state in states] for states in items]
         return tuple(torch.stack(states) for states in zip(*padded, strict=True))
 
     def _whole_states(self, samples: Tensor) -> list[Tensor]:
         """One item through a published network; hooks, because what it reports itself differs between versions."""
+        if len(samples) == 0:
+            return [state[0] for state in self.hidden_states(samples[None])]
         if self.normalise:
             samples = (samples - samples.mean()) / (samples.var(unbiased=False) + 1e-7).sqrt()
         states: list[Tensor] = []
         layers = self.network.encoder.layers
-        hooks = [layers[0].register_forward_pre_hook(lambda _, args: states.append(args[0][0]))]
-        for layer in layers:
-            hooks.append(layer.register_forward_hook(lambda _, __, out: states.append(_first(out)[0])))
+        hooks = [layers[0].register_forward_pre_hook(lambda _, given: states.append(given[0][0]))]
+        hooks += [layer.register_forward_hook(lambda _, __, result: states.append(result[0])) for layer in layers]
         try:
             self.network(self._framed(samples[None]))
         finally:
             for hook in hooks:
                 hook.remove()
-        return states
+        # Depending on network and version, a layer returns its (1, T, width) or a tuple of them and more.
+        return [state[0] if state.ndim == 3 else state for state in states]
 
-    def _local_states(self, samples: Tensor, lengths: Tensor, attention_reach: int) -> tuple[Tensor, ...]:
-        """What `Wav2Vec2Model.forward` does, with attention limited to a band around each frame."""
-        network: Any = self.network
-        inside = torch.arange(samples.shape[1]) < lengths[:, None]
-        hidden = network.feature_extractor(self._framed(samples * inside.to(samples)))
-        hidden, _ = network.feature_projection(hidden.transpose(1, 2))
-
-        times = torch.arange(hidden.shape[1])
-        valid = _kept_frames(samples, lengths)
-        near = (times[:, None] - times[None, :]).abs() <= attention_reach
-        # A padded frame may look at anything: its result is dropped, and a row without a key would be not-a-number.
-        allowed = (near & valid[:, None, :]) | ~valid[:, :, None]
-        bias = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min)[:, None].to(hidden)
-        keep = valid[..., None].to(hidden)
-
-        encoder = network.encoder
-        hidden = hidden * keep
-        states = [encoder.dropout(hidden + encoder.pos_conv_embed(hidden))]
-        for layer in encoder.layers:
-            states.append(_first(layer(states[-1], attention_mask=bias)))
-        return tuple(state * keep for state in states)
+    def _local_states(self, samples: Tensor, lengths: Tensor | None, reach: int) -> tuple[Tensor, ...]:
+        """What `Wav2Vec2Model` does, with attention limited to a band around each frame."""
+        network = self.network
+        if lengths is not None:  # Whatever the padding holds, be it not-a-number.
+            inside = torch.arange(samples.shape[1], device=samples.device) < lengths.to(samples.device)[:, None]
+            samples = samples.where(inside, 0.0)
+        kept = _kept_frames(samples, lengths)
+        keep = kept[..., None].to(samples)
+        projected, _ = network.feature_projection(network.feature_extractor(self._framed(samples)).transpose(1, 2))
+        hidden = projected * keep
+        hidden = hidden + network.encoder.pos_conv_embed(hidden)
+        bias = _attention_bias(kept, reach)
+        states = [hidden * keep]
+        for layer in network.encoder.layers:
+            hidden = hidden + _local_attention(layer.attention, layer.layer_norm(hidden), bias, reach)
+            hidden = hidden + layer.feed_forward(layer.final_layer_norm(hidden))
+            states.append(hidden * keep)
+        return tuple(states)
 
     def _framed(self, samples: Tensor) -> Tensor:
         """Zeros around the samples, so that exactly one frame is centred on every 320th sample."""
@@ -223,19 +241,77 @@ class SpeechEncoder(nn.Module):
         return padded[:, :total]
 
 
-def _all_lengths(samples: Tensor) -> Tensor:
-    return torch.full((len(samples),), samples.shape[1])
+def in_pieces(network: Callable[[Tensor], Tensor], samples: np.ndarray, context: int) -> Iterator[tuple[int, Tensor]]:
+    """Run a network over a recording of any length, 20 s at a time: linear time, little memory.
+
+    Args:
+        network: (1, N) at 16 kHz -> (1, ceil(N / 320), C).
+        samples: (N,) at 16 kHz.
+        context: Frames on either side that can change a frame; each piece is heard with them, so that pieces fit.
+
+    Yields:
+        The first frame of each piece, and its (T, C).
+    """
+    check_samples(samples)
+    frames = frame_count(len(samples))
+    for first in range(0, frames, _PIECE_FRAMES):
+        last = min(first + _PIECE_FRAMES, frames)
+        begin = max(0, first - context)
+        heard = torch.tensor(samples[begin * HOP_SAMPLES : (last + context) * HOP_SAMPLES], dtype=torch.float32)
+        yield first, network(heard[None])[0, first - begin : last - begin]
+
+
+def check_samples(samples: np.ndarray) -> None:
+    """One line for what no network should be given."""
+    if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
+        raise TalkerError(f"speech must be (N,) floating-point samples, not {samples.shape} {samples.dtype}")
+    finite = np.isfinite(samples)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        raise TalkerError(
+            f"speech sample {first} (at {first / NETWORK_RATE:.3f} s) is {samples[first]}; record or export it again"
+        )
 
 
 def _kept_frames(samples: Tensor, lengths: Tensor | None) -> Tensor:
     """(B, T) booleans: the frames that belong to an item."""
-    lengths = _all_lengths(samples) if lengths is None else lengths.cpu()
-    return torch.arange(frame_count(samples.shape[1])) < torch.ceil(lengths / HOP_SAMPLES)[:, None]
+    times = torch.arange(frame_count(samples.shape[1]), device=samples.device)
+    if lengths is None:
+        return torch.ones((len(samples), len(times)), dtype=torch.bool, device=samples.device)
+    return times * HOP_SAMPLES < lengths.to(samples.device)[:, None]
 
 
-def _first(result: Any) -> Tensor:
-    """A layer's features: its result, or the first of its results, depending on the version of transformers."""
-    return result[0] if isinstance(result, tuple) else result
+def _attention_bias(kept: Tensor, reach: int) -> Tensor:
+    """(B, T) booleans -> (B * blocks, 1, block, window): zero where a frame of a block may look, else hopeless."""
+    keys = _windows(kept[..., None], reach)
+    times = torch.arange(keys.shape[-1], device=kept.device)
+    near = (times - reach - times[:_ATTENTION_BLOCK, None]).abs() <= reach
+    return torch.zeros((), device=kept.device).where(near & keys[:, None], _NEVER)
+
+
+def _local_attention(attention: Any, hidden: Tensor, bias: Tensor, reach: int) -> Tensor:
+    """`Wav2Vec2Attention` in blocks: a block's frames share the keys around them, so time is linear in the length."""
+    batch, length, width = hidden.shape
+
+    def heads(values: Tensor) -> Tensor:
+        return values.unflatten(-1, (attention.num_heads, -1))
+
+    padding = -length % _ATTENTION_BLOCK
+    query = nn.functional.pad(attention.q_proj(hidden), (0, 0, 0, padding))
+    query = heads(query.view(-1, _ATTENTION_BLOCK, width)).transpose(1, 2)
+    key, value = (
+        _windows(project(hidden), reach).unflatten(1, (attention.num_heads, -1)).transpose(2, 3)
+        for project in (attention.k_proj, attention.v_proj)
+    )
+    mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query))
+    return attention.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width)[:, :length])
+
+
+def _windows(values: Tensor, reach: int) -> Tensor:
+    """(B, T, C) -> (B * blocks, C, block + 2 * reach): each block with what lies in reach of it, zero outside."""
+    padding = -values.shape[1] % _ATTENTION_BLOCK
+    around = nn.functional.pad(values, (0, 0, reach, reach + padding))
+    return around.unfold(1, _ATTENTION_BLOCK + 2 * reach, _ATTENTION_BLOCK).flatten(0, 1)
 
 
 def frame_count(sample_count: int) -> int:

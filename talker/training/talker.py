@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from talker.files import atomic_output
 from talker.models.checkpoint import save_checkpoint
+from talker.models.speech import Speech
 from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES, SpeechEncoder, SpeechEncoderConfig
 from talker.models.talker import Talker, TalkerConfig
 from talker.rigs import arkit
@@ -54,7 +55,7 @@ def train_talker(
         return curve_loss(predicted.float(), batch, scale)
 
     def on_checkpoint(loop: TrainingLoop) -> None:
-        save_checkpoint(folder, encoder_config, talker_config, loop.averaged)
+        save_checkpoint(folder, Speech(encoder), talker, loop.averaged)
         report = validate(folder, held_out)
         with atomic_output(folder / "validation.json") as temporary:
             temporary.write_text(json.dumps({"step": loop.step, "lip_gap_correlation": report}, indent=2) + "\n")

@@ -1,0 +1,41 @@
+"""What hears: the speech encoder, and the phones it has learned to tell apart."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from talker.errors import TalkerError
+from talker.models.speech_encoder import SpeechEncoder, frame_count, in_pieces
+
+
+class Speech(nn.Module):
+    """A speech encoder and, where it has learned phones, the linear layer that names them.
+
+    Args:
+        encoder: Shared, not copied.
+        phones: Names of the head's outputs; none for an encoder without a head.
+        phone_head: The head, (width) -> (phones); a new one when None.
+    """
+
+    def __init__(self, encoder: SpeechEncoder, phones: Sequence[str] = (), phone_head: nn.Linear | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.phones = tuple(phones)
+        self.phone_head = (phone_head or nn.Linear(encoder.width, len(phones))) if phones else None
+
+    def forward(self, samples: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Scores before the softmax, (B, ceil(N / 320), phones), of (B, N) samples at 16 kHz."""
+        if self.phone_head is None:
+            raise TalkerError("this speech encoder has not learned phones; take one that `talker train speech` made")
+        return self.phone_head(self.encoder(samples, lengths))
+
+    @torch.inference_mode()
+    def phone_probabilities(self, samples: np.ndarray) -> np.ndarray:
+        """A recording of any length, (N,) at 16 kHz -> (ceil(N / 320), phones) at 50 Hz; every frame sums to 1."""
+        out = np.empty((frame_count(len(samples)), len(self.phones)), np.float32)
+        device = next(self.parameters()).device
+        for first, piece in in_pieces(lambda piece: self(piece.to(device)), samples, self.encoder.context):
+            out[first : first + len(piece)] = piece.softmax(-1).cpu().numpy()
+        return out
