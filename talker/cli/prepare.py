@@ -23,7 +23,7 @@ class Prepare:
     For example:
       talker prepare mead /data/MEAD -o shards/mead --jobs 8 --landmarker face_landmarker.task
       talker prepare videos interviews/ --table who.csv -o shards/interviews --landmarker face_landmarker.task
-      talker prepare talker ../shared/data -o shards/talker --sound opus
+      talker prepare talker data -o shards/talker --sets grid_s1 javanese first_impressions --sound opus
     """
 
     kind: Annotated[str, tyro.conf.Positional]
@@ -35,7 +35,9 @@ class Prepare:
     views: Annotated[tuple[str, ...], tyro.conf.arg(metavar="VIEW")] = ("front",)
     """Cameras to use (mead)."""
     table: OptionalPath = None
-    """CSV with path, speaker, emotion, level, transcript (videos)."""
+    """CSV with path, speaker, emotion, level, transcript, recording (videos)."""
+    sets: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SET")] = ()
+    """Which of its sets (talker); all of them when not given."""
     licence: OptionalName = None
     """Terms of the clips, when they are not those of the data set as published."""
     may_ship: bool = False
@@ -72,7 +74,8 @@ class Prepare:
         terms = None if self.licence is None else Licence(self.licence, self.may_ship)
 
         def reader() -> Iterator[ClipSource]:
-            return (clip.under(terms) for clip in read_clips(self.kind, self.root.resolve(), self.views, self.table))
+            clips = read_clips(self.kind, self.root.resolve(), self.views, self.table, self.sets)
+            return (clip.under(terms) for clip in clips)
 
         options = PrepareOptions(self.clips_per_shard, self.validation, self.test, self.jobs, self.ray)
         settings = Settings(

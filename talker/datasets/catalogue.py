@@ -38,7 +38,11 @@ KINDS: tuple[Kind, ...] = (
 
 
 def read_clips(
-    kind: str, root: Path, views: Sequence[str] = (FRONT,), table: Path | None = None
+    kind: str,
+    root: Path,
+    views: Sequence[str] = (FRONT,),
+    table: Path | None = None,
+    sets: Sequence[str] = (),
 ) -> Iterator[ClipSource]:
     """The clips of a data set, lazily, speaker by speaker.
 
@@ -47,13 +51,18 @@ def read_clips(
         root: Its folder.
         views: Cameras (MEAD).
         table: Who says what and how (videos).
+        sets: Which of the sets (talker); all when empty.
     """
+    if sets and kind != "talker":
+        raise TalkerError(f"--sets chooses among talker's own; {kind} is one")
     if tuple(views) != (FRONT,) and kind != "mead":
         raise TalkerError(f"--views chooses among MEAD's cameras; {kind} has one")
     if table is not None and kind != "videos":
         raise TalkerError(f"--table describes a folder of videos; {kind} says it all by its names")
     if kind == "mead":
         return read_mead(root, views)
+    if kind == "talker":
+        return read_talker_sets(root, sets)
     if kind == "videos":
         return read_video_folder(root, table)
     return find_kind(kind).read(root)

@@ -5,8 +5,9 @@ machine may do any piece of the work, twice if need be.
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE, Audio
 from talker.datasets import quality, samples, sync
 from talker.datasets.motion_file import read_motion
+from talker.datasets.mouth import MOUTH_MEASURES, measure_mouth
 from talker.datasets.samples import SoundCodec
 from talker.datasets.source import REST_LABELS, ClipSource
+from talker.datasets.sync import lip_opening
 from talker.errors import TalkerError
 from talker.export.registry import DEFAULT_OPTIONS, ExportOptions
-from talker.files import atomic_output, read_arrays, read_bytes
+from talker.files import atomic_output, read_arrays, read_bytes, read_text
 from talker.rigs.head_mesh import HeadMesh
 from talker.tracking.face_model import FaceModel
 from talker.tracking.landmarks import LandmarkTrack, TrackSet
@@ -33,13 +36,16 @@ _FRAMES_PER_PERSON = 6000  # Of all clips together: enough to know a face by, an
 _PICTURE_DIGITS = 3
 _FAULT = ".fault"
 
+Face = tuple[FaceAnimation, quality.Seen | None, LandmarkTrack | None, np.ndarray | None]
+"""The curves; of a face that was tracked also what the tracker saw, its landmarks, and the mouth's measures."""
+
 
 @dataclass(frozen=True)
 class Settings:
     """What decides the content of the shards.
 
     Attributes:
-        work: Folder for what is done once per clip or person: landmarks and resting faces.
+        work: Folder for what is done once per clip, person or recording: landmarks, resting faces, delays.
         sound: How the sound is stored.
         landmarks: Store the landmarks too.
         landmarker: MediaPipe's model; only for videos.
@@ -71,6 +77,12 @@ def person_path(person: tuple[str, str, str], settings: Settings) -> Path:
     """Where a resting face is kept."""
     name = _hash(*person)
     return settings.work / "people" / name[:2] / f"{name}.npz"
+
+
+def delay_path(clip: ClipSource, settings: Settings) -> Path:
+    """Where it is kept by how much the pictures of the clip's recording are late."""
+    name = _hash(clip.set, clip.recording or "")
+    return settings.work / "delays" / name[:2] / f"{name}.json"
 
 
 def is_tracked(clip: ClipSource, settings: Settings) -> bool:
@@ -133,6 +145,34 @@ def learn_person(clips: Sequence[ClipSource], settings: Settings) -> None:
         np.savez(file, allow_pickle=False, index=model.index, **arrays)
 
 
+def learn_delay(clips: Sequence[ClipSource], settings: Settings) -> None:
+    """By how much the pictures of one recording are late, from some of its clips; those that cannot be read say no."""
+    path = delay_path(clips[0], settings)
+    if path.is_file():
+        return
+    matches = []
+    for clip in clips:
+        try:
+            audio = _sound(clip)
+            if audio is not None and len(audio.samples):
+                matches.append(sync.match_clip(audio, *_opening(clip, settings)))
+        except TalkerError:
+            continue
+    told = [match for match in matches if match is not None]
+    delay = sync.delay_of(told) if told else sync.UNKNOWN
+    with atomic_output(path) as temporary:
+        temporary.write_text(json.dumps(asdict(delay)), encoding="utf-8")
+
+
+def _opening(clip: ClipSource, settings: Settings) -> tuple[np.ndarray, float, np.ndarray]:
+    """How open the mouth is (T,), at which rate, and where that is known (T,)."""
+    if clip.motion is not None:
+        take = read_motion(clip.motion, settings.options)
+        return quality.opening_of(take), take.fps, np.ones(take.frame_count, bool)
+    track = _landmarks(clip, settings)
+    return lip_opening(track), track.fps, track.found
+
+
 def finish_clip(clip: ClipSource, settings: Settings) -> Done:
     """Solve, score and encode one clip; whatever is wrong with it becomes its row."""
     row: dict[str, Any] = {
@@ -166,8 +206,8 @@ def _finish(clip: ClipSource, settings: Settings, row: dict[str, Any]) -> Done:
         return Done(
             members | {"json": samples.encode_json(description | seconds)}, row | {"verdict": "sound only"} | seconds
         )
-    take, seen, track = face
-    delay, corrected = _delay(clip, take, audio, seen)
+    take, seen, track, mouth = face
+    delay, corrected = _delay(clip, take, audio, seen, settings)
     audio = sync.shifted(audio, delay.seconds) if corrected else audio
     audio = audio.slice(0, take.duration)
     neutral = clip.emotion in REST_LABELS and clip.motion is None
@@ -179,9 +219,10 @@ def _finish(clip: ClipSource, settings: Settings, row: dict[str, Any]) -> Done:
         return Done({}, {**row, "verdict": "rejected", "reason": "; ".join(faults)})
     valid = np.ones(take.frame_count, bool) if seen is None else seen.valid
     confidence = np.ones(take.frame_count, np.float32) if seen is None else seen.confidence
+    mouth = np.full((take.frame_count, len(MOUTH_MEASURES)), np.nan) if mouth is None else mouth
     members = {
         settings.sound: samples.encode_sound(audio, settings.sound),
-        "curves.npz": samples.Curves(take.curves, take.fps, valid, confidence).encode(),
+        "curves.npz": samples.Curves(take.curves, take.fps, valid, confidence, mouth).encode(),
         "json": samples.encode_json(
             description | {"fps": take.fps, "frames": take.frame_count, "quality": scores.row()}
         ),
@@ -191,9 +232,9 @@ def _finish(clip: ClipSource, settings: Settings, row: dict[str, Any]) -> Done:
     return Done(members, {**row, "verdict": "kept"})
 
 
-def _face(clip: ClipSource, settings: Settings) -> tuple[FaceAnimation, quality.Seen | None, LandmarkTrack | None]:
+def _face(clip: ClipSource, settings: Settings) -> Face:
     if clip.motion is not None:
-        return read_motion(clip.motion, settings.options), None, None
+        return read_motion(clip.motion, settings.options), None, None, None
     track = _landmarks(clip, settings)
     path = person_path(clip.person, settings)
     if not track.found.any() or not path.is_file():
@@ -203,17 +244,29 @@ def _face(clip: ClipSource, settings: Settings) -> tuple[FaceAnimation, quality.
     known: dict[str, Any] = {field.name: arrays[field.name] for field in fields(Person)}
     known = {name: value if value.ndim > 1 else tuple(value.tolist()) for name, value in known.items()}
     person = Person(**known)
-    solution = solve_track(track, _seen(track, model), person, model)
-    return solution.animation, quality.Seen(solution.valid, solution.confidence, track.face_count), track
+    points = _seen(track, model)
+    solution = solve_track(track, points, person, model)
+    seen = quality.Seen(solution.valid, solution.confidence, track.face_count, track.covered)
+    return solution.animation, seen, track, measure_mouth(points, person, model)
 
 
-def _delay(clip: ClipSource, take: FaceAnimation, audio: Audio, seen: quality.Seen | None) -> tuple[sync.Delay, bool]:
-    """How late the picture is, and whether that is sure enough to move the sound; what is known beats what is heard."""
+def _delay(
+    clip: ClipSource, take: FaceAnimation, audio: Audio, seen: quality.Seen | None, settings: Settings
+) -> tuple[sync.Delay, bool]:
+    """How late the picture is, and whether that is sure enough to move the sound.
+
+    What is known beats what the whole recording tells, and that beats what one clip tells.
+    """
     known = np.ones(take.frame_count, bool) if seen is None else seen.valid
-    heard = sync.measure_delay(audio, quality.opening_of(take), take.fps, known)
-    if clip.mouth_after_audio is None:
-        return heard, heard.sure
-    return sync.Delay(clip.mouth_after_audio, 0.0, heard.correlation, heard.evidence), True
+    match = sync.match_clip(audio, quality.opening_of(take), take.fps, known)
+    heard = sync.UNKNOWN if match is None else sync.delay_of([match])
+    shared = None if clip.recording is None else delay_path(clip, settings)
+    if clip.mouth_after_audio is not None:
+        return replace(heard, seconds=clip.mouth_after_audio, uncertainty=0.0), True
+    if shared is not None and shared.is_file():
+        delay = sync.Delay(**json.loads(read_text(shared)))
+        return delay if match is None else match.at(delay), delay.sure
+    return heard, heard.sure
 
 
 def _landmarks(clip: ClipSource, settings: Settings) -> LandmarkTrack:

@@ -50,6 +50,7 @@ def _read_view(subject: Path, view: str) -> Iterator[ClipSource]:
                     id=f"{subject.name}/{view}/{emotion.name}/{level.name}/{video.stem}",
                     set="mead",
                     speaker=subject.name,
+                    recording=f"{subject.name}/{view}",
                     licence=LICENCE,
                     video=video,
                     audio=sound_beside(video, sounds / emotion.name / level.name),

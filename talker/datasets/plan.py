@@ -6,17 +6,18 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 
 from talker.datasets.shards import ShardTask
-from talker.datasets.source import REST_LABELS, ClipSource
+from talker.datasets.source import REST_LABELS, SPLITS, ClipSource
 from talker.errors import TalkerError
 from talker.files import atomic_output, read_text
 
-SPLITS = ("train", "validation", "test")
 PLAN_FILE = "plan.json"
 
 _CLIPS_PER_PERSON = 20  # Enough to know a face by: so many calm ones, and so many others.
+_CLIPS_PER_RECORDING = 40  # Enough to know by how much its pictures are late.
 _FEWEST_TO_SPLIT = 3  # Fewer speakers are all trained on.
 
 _Heap = list[tuple[int, str, ClipSource]]
@@ -45,7 +46,9 @@ class Plan:
     test: tuple[str, ...]
 
     def split_of(self, clip: ClipSource) -> str:
-        """Where a clip goes: by who speaks, so that nobody is in two splits."""
+        """Where a clip goes: where its set says, or by who speaks, so that nobody is in two splits."""
+        if clip.split is not None:
+            return clip.split
         speaker = speaker_name(clip)
         return "validation" if speaker in self.validation else "test" if speaker in self.test else "train"
 
@@ -60,25 +63,29 @@ def make_plan(reader: Reader, shares: tuple[float, float], per_shard: int, conte
 
     Args:
         reader: The data set.
-        shares: Of the speakers for validation and test; at least one each where there are three speakers.
+        shares: Of every set's speakers for validation and test; at least one each where there are three speakers.
         per_shard: Clips in a shard.
         content: Whatever else decides the bytes of the shards.
     """
     digest = hashlib.sha256(f"{content}|{shares}|{per_shard}".encode())
-    speakers: dict[str, int] = defaultdict(int)
+    speakers: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    by_split: dict[str, int] = defaultdict(int)
     clips = videos = 0
     for clip in reader():
         terms = (clip.licence.name, clip.licence.may_ship)
         said = (clip.id, clip.set, clip.speaker, clip.emotion, clip.level, clip.transcript, clip.view, terms)
-        digest.update(repr((*said, clip.mouth_after_audio)).encode())
-        speakers[speaker_name(clip)] += 1
+        digest.update(repr((*said, clip.mouth_after_audio, clip.recording, clip.split)).encode())
+        if clip.split is None:
+            speakers[clip.set][speaker_name(clip)] += 1
+        else:
+            by_split[clip.split] += 1
         clips += 1
         videos += clip.video is not None
     if not clips:
         raise TalkerError("there is not a single clip to prepare")
-    validation, test = _held_out(sorted(speakers), shares)
-    by_split: dict[str, int] = defaultdict(int)
-    for speaker, count in speakers.items():
+    chosen = [_held_out(sorted(names), shares) for names in speakers.values()]
+    validation, test = (tuple(sorted(name for pair in chosen for name in pair[part])) for part in range(2))
+    for speaker, count in ((name, count) for names in speakers.values() for name, count in names.items()):
         by_split["validation" if speaker in validation else "test" if speaker in test else "train"] += count
     shards = sum(-(-count // per_shard) for count in by_split.values())
     return Plan(clips, shards, videos, digest.hexdigest(), validation, test)
@@ -140,8 +147,7 @@ def people(reader: Reader) -> Iterator[tuple[ClipSource, ...]]:
     for clip in reader():
         if clip.video is None and clip.track is None:
             continue
-        rank = int.from_bytes(hashlib.sha256(f"{clip.set}/{clip.id}".encode()).digest()[:8], "big")
-        entry = (-rank, clip.id, clip)
+        entry = (-_rank(clip), clip.id, clip)
         known = chosen[clip.person][clip.emotion in REST_LABELS]
         if len(known) < _CLIPS_PER_PERSON:
             heapq.heappush(known, entry)
@@ -150,3 +156,27 @@ def people(reader: Reader) -> Iterator[tuple[ClipSource, ...]]:
     for person in sorted(chosen):
         entries = [entry for heap in chosen[person] for entry in heap]
         yield tuple(clip for *_, clip in sorted(entries, key=lambda entry: entry[1]))
+
+
+def recordings(reader: Reader) -> Iterator[tuple[ClipSource, ...]]:
+    """Clips that share an unknown delay of the picture, some of each recording: chosen by a hash.
+
+    Where a reader comes back to a recording, what it yielded first must do.
+    """
+    done: set[tuple[str, str]] = set()
+    for (name, recording), clips in groupby(reader(), key=lambda clip: (clip.set, clip.recording)):
+        if recording is None or (name, recording) in done:
+            continue
+        done.add((name, recording))
+        some = heapq.nsmallest(_CLIPS_PER_RECORDING, filter(_may_be_late, clips), key=_rank)
+        if len(some) > 1:
+            yield tuple(sorted(some, key=lambda clip: clip.id))
+
+
+def _may_be_late(clip: ClipSource) -> bool:
+    silent = clip.video is None and clip.track is None and clip.motion is None
+    return not silent and clip.mouth_after_audio is None
+
+
+def _rank(clip: ClipSource) -> int:
+    return int.from_bytes(hashlib.sha256(f"{clip.set}/{clip.id}".encode()).digest()[:8], "big")

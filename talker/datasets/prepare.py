@@ -1,6 +1,7 @@
 """`talker prepare`: from a data set to shards, on one machine or many, however often it is interrupted.
 
-Three passes, each over whatever is still missing: videos to landmarks, landmarks to resting faces, clips to shards.
+Four passes, each over whatever is still missing: videos to landmarks, landmarks to resting faces, recordings to the
+delay of their pictures, clips to shards.
 What a pass has finished lies in the output folder, so a killed run continues where it was.
 """
 
@@ -11,8 +12,17 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from talker.datasets.clip_work import Settings, is_tracked, learn_person, note_fault, person_path, track_clip
-from talker.datasets.plan import Plan, Reader, keep_plan, make_plan, people, shard_tasks
+from talker.datasets.clip_work import (
+    Settings,
+    delay_path,
+    is_tracked,
+    learn_delay,
+    learn_person,
+    note_fault,
+    person_path,
+    track_clip,
+)
+from talker.datasets.plan import Plan, Reader, keep_plan, make_plan, people, recordings, shard_tasks
 from talker.datasets.report import Summary, write_report
 from talker.datasets.runner import LocalPool, RayPool
 from talker.datasets.shards import ROWS_FOLDER, ShardTask, shard_path, write_shard
@@ -82,6 +92,9 @@ def _work(
     def faces() -> Iterator[tuple[ClipSource, ...]]:
         return (clips for clips in people(reader) if not person_path(clips[0].person, settings).is_file())
 
+    def late() -> Iterator[tuple[ClipSource, ...]]:
+        return (clips for clips in recordings(reader) if not delay_path(clips[0], settings).is_file())
+
     def lost(clip: ClipSource, fault: str | None) -> None:
         if fault is not None:  # The worker died without a word.
             note_fault(clip, settings, f"{clip.video}: {fault}")
@@ -96,6 +109,7 @@ def _work(
         return
     _pass(pool, "videos", partial(track_clip, settings=settings), films, lost)
     _pass(pool, "faces", partial(learn_person, settings=settings), faces, lambda clips, fault: None)
+    _pass(pool, "delays", partial(learn_delay, settings=settings), late, lambda clips, fault: None)
     _pass(pool, "shards", partial(write_shard, output=output, settings=settings), missing, unwritten)
     if faults:
         raise TalkerError(f"{len(faults)} shards could not be written, the first being {faults[0]}")

@@ -37,6 +37,7 @@ class Quality:
     Attributes:
         seconds: Length of the clip.
         face_share: Share of frames with a face, or a short gap between two of them.
+        covered_share: Share of frames in which something is in front of the mouth.
         crowd_share: Share of frames with more than one face.
         confidence: Mean of the tracker's confidence in [0, 1].
         silent_share: Share of frames in which nothing is heard.
@@ -52,6 +53,7 @@ class Quality:
 
     seconds: float
     face_share: float | None = None
+    covered_share: float | None = None
     crowd_share: float | None = None
     confidence: float | None = None
     silent_share: float | None = None
@@ -72,7 +74,7 @@ class Quality:
         """What makes the clip unfit to learn from; empty for a good one."""
         checks = (
             (self.seconds < SHORTEST_SECONDS, f"only {self.seconds:.2f} s long"),
-            (_below(self.face_share, SMALLEST_FACE_SHARE), f"a face in only {_percent(self.face_share)} of the frames"),
+            (_below(self.face_share, SMALLEST_FACE_SHARE), self._unseen()),
             (_above(self.crowd_share, LARGEST_CROWD_SHARE), f"several faces in {_percent(self.crowd_share)}"),
             (_below(self.opening, STILLEST_MOUTH), "the mouth hardly moves"),
             (_above(self.jitter, LARGEST_JITTER), f"the face trembles ({_percent(self.jitter)} of the eye distance)"),
@@ -87,6 +89,10 @@ class Quality:
             ),
         )
         return [fault for wrong, fault in checks if wrong]
+
+    def _unseen(self) -> str:
+        covered = f", and a covered mouth in {_percent(self.covered_share)}" if self.covered_share else ""
+        return f"a face in only {_percent(self.face_share)} of the frames{covered}"
 
     @property
     def badness(self) -> float:
@@ -109,11 +115,12 @@ class Quality:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What the tracker saw: per frame (T,) valid, confidence and how many faces."""
+    """What the tracker saw: per frame (T,) valid, confidence, how many faces, and whether the mouth was covered."""
 
     valid: np.ndarray
     confidence: np.ndarray
     face_count: np.ndarray
+    covered: np.ndarray
 
 
 def measure(
@@ -128,6 +135,7 @@ def measure(
     return Quality(
         seconds=take.duration,
         face_share=None if seen is None else float(seen.valid.mean()),
+        covered_share=None if seen is None else float(seen.covered.mean()),
         crowd_share=None if seen is None else float((seen.face_count > 1).mean()),
         confidence=None if seen is None else float(seen.confidence.mean()),
         silent_share=float(silent.mean()),

@@ -25,11 +25,22 @@ MANIFEST_FILE, TABLE_FILE, PAGE_FILE = "manifest.jsonl", "quality.csv", "quality
 _MANIFEST = ("key", "shard", "set", "speaker", "view", "emotion", "level", "seconds", "licence", "may_ship")
 _TABLE = (
     *("key", "verdict", "reason", "badness", "shard", "set", "speaker", "view", "emotion", "level", "seconds"),
-    *("face_share", "crowd_share", "confidence", "silent_share", "jitter", "rest", "opening", "sync", "sync_evidence"),
+    *(
+        "face_share",
+        "covered_share",
+        "crowd_share",
+        "confidence",
+        "silent_share",
+        "jitter",
+        "rest",
+        "opening",
+        "sync",
+        "sync_evidence",
+    ),
     *("delay_ms", "delay_uncertainty_ms", "corrected", "licence", "may_ship"),
 )
 _SHOWN = (
-    *("verdict", "reason", "face_share", "crowd_share", "jitter", "rest", "sync", "delay_ms"),
+    *("verdict", "reason", "face_share", "covered_share", "crowd_share", "jitter", "rest", "sync", "delay_ms"),
     *("delay_uncertainty_ms", "corrected", "seconds"),
 )
 _KEPT = ("kept", "sound only")

@@ -68,6 +68,8 @@ def _encode_opus(samples: np.ndarray) -> bytes:
 class Curves:
     """Curves as stored: (T, 61) float16 at `fps`, (T,) bool valid, (T,) float16 confidence.
 
+    `mouth` is (T, 3) float16, `talker.datasets.mouth.MOUTH_MEASURES` of the landmarks, NaN where there were none.
+
     Half precision errs by 0.0002 at most, a hundredth of the tracker's noise.
     """
 
@@ -75,6 +77,7 @@ class Curves:
     fps: float
     valid: np.ndarray
     confidence: np.ndarray
+    mouth: np.ndarray
 
     def encode(self) -> bytes:
         """As `.npz`."""
@@ -83,6 +86,7 @@ class Curves:
             fps=np.array(self.fps),
             valid=self.valid,
             confidence=self.confidence.astype(np.float16),
+            mouth=self.mouth.astype(np.float16),
         )
 
     @classmethod
@@ -92,7 +96,8 @@ class Curves:
         curves = arrays["curves"].astype(np.float32)
         if curves.ndim != 2 or curves.shape[1] != arkit.CHANNEL_COUNT:
             raise TalkerError(f"the curves of the sample have shape {curves.shape}")
-        return cls(curves, float(arrays["fps"]), arrays["valid"], arrays["confidence"].astype(np.float32))
+        confidence, mouth = (arrays[name].astype(np.float32) for name in ("confidence", "mouth"))
+        return cls(curves, float(arrays["fps"]), arrays["valid"], confidence, mouth)
 
 
 def encode_landmarks(track: LandmarkTrack) -> bytes:

@@ -10,6 +10,8 @@ from talker.errors import TalkerError
 
 FRONT = "front"
 
+SPLITS = ("train", "validation", "test")
+
 REST_LABELS = (None, "neutral")
 """Clips in whose silences the face is believed to be at rest."""
 
@@ -73,6 +75,9 @@ class ClipSource:
         transcript: What is said, or None.
         view: Where the camera stood.
         mouth_after_audio: Seconds by which the picture is known to be late, or None.
+        recording: Clips of a set with the same one were cut from one recording, or made with one set of machines, so
+            that their pictures are late alike; readers yield them one after the other. None when nobody knows.
+        split: "train", "validation" or "test" when the set says so; else it goes by who speaks.
     """
 
     id: str
@@ -88,6 +93,8 @@ class ClipSource:
     transcript: str | None = None
     view: str = FRONT
     mouth_after_audio: float | None = None
+    recording: str | None = None
+    split: str | None = None
 
     def __post_init__(self) -> None:
         if sum(given is not None for given in (self.video, self.track, self.motion)) > 1:
@@ -96,6 +103,8 @@ class ClipSource:
             raise TalkerError(f"{self.id}: no such emotion '{self.emotion}'; choices: {', '.join(EMOTIONS)}")
         if self.level is not None and not 0 < self.level <= 1:
             raise TalkerError(f"{self.id}: level {self.level:g} lies outside 0..1")
+        if self.split not in (None, *SPLITS):
+            raise TalkerError(f"{self.id}: no such split '{self.split}'; choices: {', '.join(SPLITS)}")
 
     @property
     def file(self) -> Path | None:

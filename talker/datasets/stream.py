@@ -6,7 +6,7 @@ undecoded clips are held at a time, whatever the size of the sets.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE
+from talker.datasets.mouth import MOUTH_MEASURES
 from talker.datasets.report import MANIFEST_FILE
 from talker.datasets.samples import Curves, decode_sound
 from talker.datasets.shards import read_samples, shard_path
@@ -29,7 +30,10 @@ UNKNOWN_EMOTION = -1
 _SOUNDS = ("flac", "opus")
 
 Augmentation = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], tuple[np.ndarray, np.ndarray]]
-"""(samples, curves, curve rate, random) -> samples and curves as long as before."""
+"""(samples, curves, curve rate, random) -> samples and curves as long as before.
+
+The curves' columns are the 61 channels, then `MOUTH_MEASURES`: all of them 0 at rest.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,30 @@ class _Set:
     clips: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class _Moves:
+    """What a face does: curves (T, 61), mouth (T, 3), and how much to trust either, (T,) in [0, 1]."""
+
+    curves: np.ndarray
+    weight: np.ndarray
+    mouth: np.ndarray
+    mouth_weight: np.ndarray
+
+    def part(self, start: int, count: int) -> "_Moves":
+        """Some of the frames."""
+        part = slice(start, start + count)
+        return _Moves(self.curves[part], self.weight[part], self.mouth[part], self.mouth_weight[part])
+
+    def faster(self, curves: np.ndarray, speed: float) -> "_Moves":
+        """The rest brought to the speed of the curves, which are that already."""
+        place = np.arange(len(curves)) * speed
+        weight, mouth_weight = (_worse_beside(values, place) for values in (self.weight, self.mouth_weight))
+        return _Moves(curves, weight, _mixed(self.mouth, place), mouth_weight)
+
+
 class ShardStream(IterableDataset[dict[str, Any]]):
     """Crops as dictionaries of tensors: `samples` (N,) at 16 kHz, `length`, `curves` (T, 61), `weight` (T,) in [0, 1],
+    `mouth` (T, 3), which is `MOUTH_MEASURES` of the landmarks, `mouth_weight` (T,), 0 where they were not measured,
     `emotion` (index, or -1), `level` (0 when unknown), and `key`, `set`, `speaker` as text.
     """  # noqa: D205
 
@@ -158,27 +184,32 @@ class ShardStream(IterableDataset[dict[str, Any]]):
         options = self._options
         about = json.loads(members["json"])
         samples = decode_sound(next(members[sound] for sound in _SOUNDS if sound in members))
-        curves, weight = _at_rate(members, options.fps, len(samples) / NETWORK_RATE)
+        moves = _at_rate(members, options.fps, len(samples) / NETWORK_RATE)
         frames, count = round(options.seconds * options.fps), round(options.seconds * NETWORK_RATE)
         speed = float(random.uniform(*options.speeds))
         taken = int(np.ceil(frames * speed))
-        spare = len(curves) - taken
+        spare = len(moves.curves) - taken
         start = int(random.integers(spare + 1)) if spare > 0 else 0
         first = round(start / options.fps * NETWORK_RATE)
         samples = samples[first : first + int(np.ceil(count * speed))]
-        curves, weight = curves[start:][:taken], weight[start:][:taken]
-        if speed != 1.0 and len(curves):
-            samples, curves = change_speed(samples, curves, options.fps, speed)
-            weight = weight[np.minimum((np.arange(len(curves)) * speed).astype(int), len(weight) - 1)]
-            samples, curves, weight = samples[:count], curves[:frames], weight[:frames]
+        moves = moves.part(start, taken)
+        if speed != 1.0 and len(moves.curves):
+            samples, curves = change_speed(samples, moves.curves, options.fps, speed)
+            moves = moves.faster(curves, speed).part(0, frames)
+            samples = samples[:count]
         if self._augmentation is not None:
-            samples, curves = self._augmentation(samples, curves, options.fps, random)
+            both = np.concatenate([moves.curves, moves.mouth], axis=1)
+            samples, both = self._augmentation(samples, both, options.fps, random)
+            curves, mouth = np.split(both, [arkit.CHANNEL_COUNT], axis=1)
+            moves = replace(moves, curves=curves, mouth=mouth)
         emotion = about["emotion"]
         return {
             "samples": torch.from_numpy(_padded(samples, count)),
             "length": len(samples),
-            "curves": torch.from_numpy(_padded(curves, frames)),
-            "weight": torch.from_numpy(_padded(weight, frames)),
+            **{
+                name: torch.from_numpy(_padded(getattr(moves, name), frames))
+                for name in ("curves", "weight", "mouth", "mouth_weight")
+            },
             "emotion": UNKNOWN_EMOTION if emotion is None else EMOTIONS.index(emotion),
             "level": about["level"] or 0.0,
             **{"key": key, "set": about["set"], "speaker": about["speaker"]},
@@ -229,18 +260,36 @@ def _shuffled(clips: Iterator[Any], held: int, random: np.random.Generator) -> I
     yield from waiting
 
 
-def _at_rate(members: dict[str, bytes], fps: float, seconds: float) -> tuple[np.ndarray, np.ndarray]:
-    """(T, 61) curves and (T,) weight at the wanted rate; zeros for sound alone."""
+def _at_rate(members: dict[str, bytes], fps: float, seconds: float) -> _Moves:
+    """A clip at the wanted rate; zeros for sound alone."""
     if "curves.npz" not in members:
-        frames = int(seconds * fps)
-        return np.zeros((frames, arkit.CHANNEL_COUNT), np.float32), np.zeros(frames, np.float32)
+        nothing = np.zeros((int(seconds * fps), arkit.CHANNEL_COUNT + len(MOUTH_MEASURES) + 2), np.float32)
+        curves, mouth, weight = np.split(nothing, [arkit.CHANNEL_COUNT, -2], axis=1)
+        return _Moves(curves, weight[:, 0], mouth, weight[:, 1])
     stored = Curves.decode(members["curves.npz"])
     curves = FaceAnimation(stored.curves, stored.fps).resample(fps).curves
     place = np.arange(len(curves)) * (stored.fps / fps)
-    low = np.minimum(place.astype(int), len(stored.valid) - 1)
-    high = np.minimum(np.ceil(place).astype(int), len(stored.valid) - 1)
     weight = np.where(stored.valid, stored.confidence, 0.0)
-    return np.array(curves), np.minimum(weight[low], weight[high]).astype(np.float32)
+    measured = np.isfinite(stored.mouth).all(1)
+    mouth = _mixed(np.where(measured[:, None], stored.mouth, 0.0), place)
+    return _Moves(
+        np.array(curves), _worse_beside(weight, place), mouth, _worse_beside(np.where(measured, weight, 0.0), place)
+    )
+
+
+def _mixed(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """(T, C) between frames: at each of `place`."""
+    low = np.minimum(place.astype(int), len(values) - 1)
+    high = np.minimum(low + 1, len(values) - 1)
+    share = np.clip(place - low, 0, 1)[:, None].astype(np.float32)
+    return (values[low] * (1 - share) + values[high] * share).astype(np.float32)
+
+
+def _worse_beside(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """(T,) the smaller value of the two frames that each of `place` lies between."""
+    low = np.minimum(place.astype(int), len(values) - 1)
+    high = np.minimum(np.ceil(place).astype(int), len(values) - 1)
+    return np.minimum(values[low], values[high]).astype(np.float32)
 
 
 def _padded(values: np.ndarray, count: int) -> np.ndarray:

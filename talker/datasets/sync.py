@@ -6,6 +6,7 @@ count as in sync. A prior keeps a short or quiet clip, which proves little, near
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from talker.audio import NETWORK_RATE, Audio
+from talker.tracking.landmarks import LandmarkTrack
 
 RATE = 100
 """Frames per second of everything here."""
@@ -22,6 +24,7 @@ LARGEST = 0.5
 
 WEIGHTS_PATH = Path(__file__).with_name("sync_weights.json")
 
+_INNER_LIPS = ((82, 87), (13, 14), (312, 317))
 _WINDOW, _HOP, _FFT = 400, NETWORK_RATE // RATE, 512
 _BANDS, _LOWEST_HZ, _HIGHEST_HZ = 26, 60.0, 7600.0
 _BLOCK_FRAMES = 4096
@@ -62,19 +65,47 @@ class Delay:
 
 UNKNOWN = Delay(0.0, _USUAL_DELAY, 0.0, 0.0)
 
+STEPS = np.arange(-round(LARGEST * RATE), round(LARGEST * RATE) + 1)
+"""The delays that are tried, in frames."""
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """How well sound and picture of a clip go together at each delay of `STEPS`: correlation, and evidence (S,)."""
+
+    correlation: np.ndarray
+    evidence: np.ndarray
+
+    def at(self, delay: Delay) -> Delay:
+        """That delay, as this clip alone sees it."""
+        nearest = int(np.argmin(np.abs(STEPS / RATE - delay.seconds)))
+        return Delay(delay.seconds, delay.uncertainty, float(self.correlation[nearest]), float(self.evidence[nearest]))
+
 
 def measure_delay(audio: Audio, opening: np.ndarray, fps: float, known: np.ndarray) -> Delay:
     """The delay of a clip; opening (T,) of the mouth at `fps` in any unit, known (T,) bool where it was seen."""
+    match = match_clip(audio, opening, fps, known)
+    return UNKNOWN if match is None else delay_of([match])
+
+
+def match_clip(audio: Audio, opening: np.ndarray, fps: float, known: np.ndarray) -> Match | None:
+    """The same as a curve over all delays; None for a clip that is too short or too still to tell anything."""
     heard = _predicted_opening(audio)
     seen, sure = at_feature_rate(opening, fps, known, len(heard))
     if sure.sum() < _FEWEST_FRAMES or len(heard) < 2 * _FEWEST_FRAMES or np.std(seen[sure]) < 1e-9:
-        return UNKNOWN
+        return None
     heard, seen = without_trend(heard), without_trend(seen)
-    steps = np.arange(-round(LARGEST * RATE), round(LARGEST * RATE) + 1)
-    correlation = np.array([_correlation(heard, seen, sure, int(step)) for step in steps])
+    correlation = np.array([_correlation(heard, seen, sure, int(step)) for step in STEPS])
     independent = _INDEPENDENT_PER_SECOND * sure.sum() / RATE
     evidence = -0.5 * independent * np.log1p(-(np.clip(correlation, 0, 0.99) ** 2))
-    delays = steps / RATE
+    return Match(correlation, evidence)
+
+
+def delay_of(matches: Sequence[Match]) -> Delay:
+    """The one delay that clips of one recording share: what none of them proves, all of them together may."""
+    evidence = np.sum([match.evidence for match in matches], axis=0)
+    correlation = np.mean([match.correlation for match in matches], axis=0)
+    delays = STEPS / RATE
     belief = evidence - 0.5 * (delays / _USUAL_DELAY) ** 2
     share = np.exp(belief - belief.max())
     share /= share.sum()
@@ -82,6 +113,15 @@ def measure_delay(audio: Audio, opening: np.ndarray, fps: float, known: np.ndarr
     deviation = float(np.sqrt(share @ (delays - mean) ** 2))
     nearest = int(np.argmin(np.abs(delays - mean)))
     return Delay(mean, max(deviation, 0.5 / RATE), float(correlation[nearest]), float(evidence[nearest]))
+
+
+def lip_opening(track: LandmarkTrack) -> np.ndarray:
+    """(T,) distance of the inner lips in pixels, of the eye distance; any number where there was no face."""
+    points = track.points()
+    points[~track.found] = 0
+    unit = np.linalg.norm((points[:, 33] - points[:, 263])[:, :2], axis=1)
+    gaps = [np.linalg.norm((points[:, a] - points[:, b])[:, :2], axis=1) for a, b in _INNER_LIPS]
+    return np.mean(gaps, axis=0) / np.maximum(unit, 1.0)
 
 
 def shifted(audio: Audio, seconds: float) -> Audio:

@@ -1,7 +1,7 @@
 """The sets that talker's own weights come from, each in a folder of its name: tracked already, or sound alone."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,22 @@ _JAVANESE_EMOTIONS = ("neutral", "sad", "happy", "surprised", "fear", "angry")
 _EMODB_EMOTIONS = {"W": "angry", "E": "disgusted", "A": "fear", "F": "happy", "T": "sad", "N": "neutral"}  # L: boredom
 
 
-def read_talker_sets(root: Path) -> Iterator[ClipSource]:
-    """Every known set below `root`, or `root` itself when it is one."""
+HELD_OUT_GRID_CLIPS = 100
+"""The last ones: GRID's one man cannot be a stranger, but he can say something new."""
+
+HELD_OUT_SPEAKERS = {"javanese": ("03", "07"), "javanese_audio": ("03", "07"), "emodb": ("13", "14")}
+"""Who is never trained on, in any of their sets."""
+
+
+def read_talker_sets(root: Path, sets: Sequence[str] = ()) -> Iterator[ClipSource]:
+    """The known sets below `root` (all of them, or those named), or `root` itself when it is one."""
     existing_folder(root)
-    folders = [root] if root.name in READERS else [root / name for name in READERS if (root / name).is_dir()]
+    for name in sets:
+        if name not in READERS:
+            raise TalkerError(f"there is no set '{name}'; choices: {', '.join(READERS)}")
+        if not (root / name).is_dir():
+            raise TalkerError(f"{root} holds no folder {name}")
+    folders = [root] if root.name in READERS else [root / n for n in sets or READERS if (root / n).is_dir()]
     if not folders:
         raise TalkerError(f"{root} holds none of the folders {', '.join(READERS)}")
     for folder in folders:
@@ -34,10 +46,13 @@ def read_talker_sets(root: Path) -> Iterator[ClipSource]:
 
 
 def _grid(folder: Path) -> Iterator[ClipSource]:
-    for index, name in enumerate(_tracked(folder)):
+    names = _tracked(folder)
+    for index, name in enumerate(names):
         yield ClipSource(
             **_measured(folder, index, name),
             speaker="s1",
+            recording="s1",
+            split="validation" if len(names) - index <= HELD_OUT_GRID_CLIPS else "train",
             licence=Licence("CC BY 4.0", may_ship=True),
             emotion="neutral",
             transcript=grid_sentence(name),
@@ -50,19 +65,23 @@ def _javanese(folder: Path) -> Iterator[ClipSource]:
         yield ClipSource(
             **_measured(folder, index, name),
             speaker=name[:2],
+            recording=name[:2],
+            split=_split("javanese", name[:2]),
             licence=Licence("sound MIT, picture not stated", may_ship=True),
             emotion=_JAVANESE_EMOTIONS[int(name[6:8]) - 1],
         )
 
 
 def _strangers(folder: Path) -> Iterator[ClipSource]:
-    """Ids are `<video>.<part>`; by how much the pictures are late is known."""
+    """Ids are `<video>.<part>`; by how much the pictures are late is known. Somebody must stay a stranger."""
     path = folder / "mouth_after_audio_ms.json"
     late = json.loads(read_text(path)) if path.is_file() else {}
     for index, name in sorted(enumerate(_tracked(folder)), key=lambda entry: entry[1]):
         yield ClipSource(
             **_measured(folder, index, name),
             speaker=name.rpartition(".")[0],
+            recording=name.rpartition(".")[0],
+            split="validation",
             licence=Licence("CC BY-NC 4.0"),
             mouth_after_audio=late[name] / 1000 if name in late else None,
         )
@@ -86,6 +105,7 @@ def _javanese_audio(folder: Path) -> Iterator[ClipSource]:
             sound.stem[:2],
             Licence("MIT", may_ship=True),
             audio=sound,
+            split=_split("javanese_audio", sound.stem[:2]),
             emotion=_JAVANESE_EMOTIONS[int(sound.stem[6:8]) - 1],
         )
 
@@ -103,6 +123,7 @@ def _emodb(folder: Path) -> Iterator[ClipSource]:
             sound.stem[:2],
             Licence("free use", may_ship=True),
             audio=sound,
+            split=_split("emodb", sound.stem[:2]),
             emotion=_EMODB_EMOTIONS.get(sound.stem[5]),
         )
 
@@ -132,6 +153,10 @@ READERS: dict[str, Callable[[Path], Iterator[ClipSource]]] = {
     "emodb": _emodb,
     "speechocean762": _speechocean,
 }
+
+
+def _split(name: str, speaker: str) -> str:
+    return "validation" if speaker in HELD_OUT_SPEAKERS[name] else "train"
 
 
 def _tracked(folder: Path) -> list[str]:

@@ -1,7 +1,8 @@
 """Any folder of talking videos, with or without a table of who says what and how.
 
 The table is a CSV with the columns `path` (relative to the folder), and any of `speaker`, `emotion`, `level` (0..1],
-`transcript`. Without one, videos of one sub-folder show one person, and those right in the folder one person each.
+`transcript`, `recording` (clips cut from one recording share the delay of their pictures). Without a table, videos of
+one sub-folder show one person, and those right in the folder one person each.
 """
 
 import csv
@@ -14,7 +15,7 @@ from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.files import read_text
 
-COLUMNS = ("path", "speaker", "emotion", "level", "transcript")
+COLUMNS = ("path", "speaker", "emotion", "level", "transcript", "recording")
 
 
 def read_video_folder(root: Path, table: Path | None = None) -> Iterator[ClipSource]:
@@ -48,7 +49,7 @@ def _listed(root: Path, table: Path) -> Iterator[ClipSource]:
         if clip.id in seen:
             raise TalkerError(f"{table}: {clip.id} is listed more than once")
         seen.add(clip.id)
-    yield from sorted(clips, key=lambda clip: (clip.speaker, clip.id))
+    yield from sorted(clips, key=lambda clip: (clip.speaker, clip.recording or "", clip.id))
 
 
 def _clip(root: Path, table: Path, line: int, row: dict[str, str]) -> ClipSource:
@@ -70,6 +71,7 @@ def _clip(root: Path, table: Path, line: int, row: dict[str, str]) -> ClipSource
             emotion=emotion,
             level=level,
             transcript=(row.get("transcript") or "").strip() or None,
+            recording=(row.get("recording") or "").strip() or None,
         )
     except (ValueError, TalkerError) as error:
         raise TalkerError(f"{table}: line {line}: level '{number}' is not a number in 0..1") from error

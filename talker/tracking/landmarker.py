@@ -155,7 +155,7 @@ def _track(
 
 def _stacked(rows: list[np.ndarray | None], shape: tuple[int, ...], kind: type) -> np.ndarray:
     """(T, *shape), zeros where there is none."""
-    out = np.zeros((len(rows), *shape), kind)
+    out: np.ndarray = np.zeros((len(rows), *shape), kind)
     for place, row in zip(out, rows, strict=True):
         if row is not None:
             place[...] = row

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from talker.audio import NETWORK_RATE
+from talker.datasets.talker_sets import HELD_OUT_GRID_CLIPS, HELD_OUT_SPEAKERS
 from talker.datasets.tracks import TrackedClip, read_tracks
 from talker.errors import TalkerError
 from talker.files import read_text
@@ -23,8 +24,7 @@ STRANGERS = ("first_impressions",)
 """Sets that are never trained on: their licence forbids it, and someone has to be a stranger."""
 
 SETS = TRAINING_SETS + STRANGERS
-HELD_OUT_ACTORS = ("03", "07")
-HELD_OUT_GRID_CLIPS = 100
+HELD_OUT_ACTORS = HELD_OUT_SPEAKERS["javanese"]
 CROP_SECONDS = 3.0
 BATCH = 8
 

@@ -73,6 +73,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     write_film(root / "good.mp4", pictures, sound)
     write_film(root / "two faces.mp4", np.concatenate([pictures, others], 2), sound)
     write_film(root / "no face.mp4", random.integers(0, 255, (30, 96, 128, 3), np.uint8), sound)
+    hidden = pictures.copy()
+    hidden[20:50, 170:235, 130:230] = 120  # A grey box before the mouth for half of the film.
+    write_film(root / "covered.mp4", hidden, sound)
     write_film(root / "no sound.mp4", pictures[:25], None)
     keep = np.sort(random.choice(60, 50, replace=False))
     write_film(root / "uneven.mp4", pictures[keep], sound, keep / 25)
@@ -95,7 +98,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
 
 def test_every_film_has_its_row(rows: dict[str, dict[str, str]]) -> None:
     print(*(f"{name}: {row['verdict']} {row['reason']} {row['seconds']}" for name, row in rows.items()), sep="\n")
-    assert len(rows) == 11
+    assert len(rows) == 12
 
 
 @pytest.mark.parametrize("name", ["good", "uneven", "sideways", "cut off"])
@@ -113,6 +116,7 @@ def test_a_camera_that_stutters_keeps_its_length(rows: dict[str, dict[str, str]]
     ("name", "verdict", "reason"),
     [
         ("two faces", "rejected", "several faces in"),
+        ("covered", "rejected", "a covered mouth in 50.0%"),
         ("no face", "failed", "no face was found in any of its 30 frames"),
         ("no sound", "failed", "it has no sound"),
         ("empty", "failed", "the file is empty"),

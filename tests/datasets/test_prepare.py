@@ -4,6 +4,8 @@ import csv
 import json
 import tarfile
 import tracemalloc
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,14 @@ from talker.animation import FaceAnimation
 from talker.audio import Audio
 from talker.cli import main
 from talker.datasets import sync
-from talker.datasets.clip_work import Settings, finish_clip
-from talker.datasets.plan import make_plan, shard_tasks
+from talker.datasets.clip_work import Settings, finish_clip, learn_delay
+from talker.datasets.plan import make_plan, recordings, shard_tasks
 from talker.datasets.prepare import PrepareOptions, prepare
 from talker.datasets.quality import Seen, measure
 from talker.datasets.runner import LocalPool
 from talker.datasets.samples import Curves, decode_sound, encode_sound
 from talker.datasets.shards import key_of, read_rows, read_samples, write_shard
-from talker.datasets.source import UNKNOWN_LICENCE, ClipSource, Licence
+from talker.datasets.source import SPLITS, UNKNOWN_LICENCE, ClipSource, Licence, Motion
 from talker.errors import TalkerError
 from talker.rigs import arkit
 
@@ -122,6 +124,23 @@ def test_splits_by_speaker(count: int) -> None:
         assert {plan.split_of(clip) for clip in task.clips} == {task.name.rpartition("-")[0]}
 
 
+def test_sets_may_say_who_is_held_out_and_small_sets_lose_nobody() -> None:
+    def reader():
+        yield from (ClipSource(f"{i}", "told", "x", UNKNOWN_LICENCE, split=SPLITS[i % 3]) for i in range(6))
+        yield from (ClipSource(f"{i}", "one", "y", UNKNOWN_LICENCE) for i in range(2))
+        yield from (ClipSource(f"{i}", "many", f"z{i}", UNKNOWN_LICENCE) for i in range(10))
+
+    plan = make_plan(reader, (0.1, 0.1), 100, "")
+    splits: dict[str, Counter[str]] = {name: Counter() for name in ("told", "one", "many")}
+    for clip in reader():
+        splits[clip.set][plan.split_of(clip)] += 1
+    assert splits["told"] == dict.fromkeys(SPLITS, 2) and splits["one"] == {"train": 2}
+    assert splits["many"] == {"train": 8, "validation": 1, "test": 1}
+    assert plan.shards == 3
+    with pytest.raises(TalkerError, match="no such split 'tests'; choices: train, validation, test"):
+        ClipSource("a", "set", "x", UNKNOWN_LICENCE, split="tests")
+
+
 def test_a_plan_holds_no_clips() -> None:
     """Ten times the clips, hardly more memory."""
 
@@ -158,6 +177,44 @@ def test_a_delay_that_was_heard_is_undone(tmp_path: Path) -> None:
     assert abs(again.seconds) < 0.03
 
 
+def test_a_recording_proves_what_its_clips_do_not(tmp_path: Path) -> None:
+    """Eight clips of a mouth that does other things too, all of them 80 ms early: alone some are not sure."""
+    root = tmp_path / "tree"
+    for take in range(8):
+        audio, opening = speech(2.5, 60 + take)
+        opening = (opening + 1.4 * speech(2.5, 160 + take)[1]) / 2.4
+        write_etf_clip(root, f"x_{take}", sync.shifted(audio, 0.08), opening)
+
+    def reader():
+        return (replace(clip, recording="x") for clip in etf_reader(root))
+
+    apart = [finish_clip(clip, Settings()).row for clip in etf_reader(root)]
+    assert sum(row["corrected"] for row in apart) < 8
+    (clips,) = recordings(reader)
+    assert len(clips) == 8
+    settings = Settings(work=tmp_path / "work")
+    learn_delay(clips, settings)
+    together = [finish_clip(clip, settings).row for clip in reader()]
+    assert all(row["corrected"] for row in together) and len({row["delay_ms"] for row in together}) == 1
+    error = [np.abs(np.array([row["delay_ms"] for row in rows]) + 80).mean() for rows in (apart, together)]
+    assert error[1] < 30 and error[1] < error[0]
+    prepare(reader, tmp_path / "shards", Settings(), PrepareOptions())
+    assert [row["delay_ms"] for row in read_rows(tmp_path / "shards")] == [row["delay_ms"] for row in together]
+
+
+def test_recordings_are_those_whose_delay_is_unknown() -> None:
+    source = ClipSource("", "s", "x", UNKNOWN_LICENCE, motion=Motion(Path("a"), "npz"))
+
+    def reader():
+        yield from (replace(source, id=f"a{i}", recording="a") for i in range(3))
+        yield from (replace(source, id=f"b{i}", recording="b", mouth_after_audio=0.1) for i in range(3))
+        yield replace(source, id="c0", recording="c")
+        yield from (replace(source, id=f"n{i}") for i in range(3))
+        yield replace(source, id="a3", recording="a")
+
+    assert [[clip.id for clip in clips] for clips in recordings(reader)] == [["a0", "a1", "a2"]]
+
+
 def test_silence_proves_no_delay() -> None:
     still = np.full(300, 0.2)
     delay = sync.measure_delay(Audio(np.zeros(160_000), 16_000), still, 30, np.ones(300, bool))
@@ -188,7 +245,8 @@ def test_scores_of_what_the_tracker_saw() -> None:
     curves[:, arkit.INDEX["jawOpen"]] = np.clip(0.5 * opening, 0, 1)
     valid = np.ones(180, bool)
     valid[150:] = False
-    seen = Seen(valid, valid.astype(np.float32), np.where(np.arange(180) < 45, 2, 1))
+    covered = np.arange(180) >= 165
+    seen = Seen(valid, valid.astype(np.float32), np.where(np.arange(180) < 45, 2, 1), covered)
 
     def scores(noise: float, smile: float):
         shaken = np.clip(curves + noise * random.standard_normal(curves.shape).astype(np.float32), 0, 1)
@@ -196,6 +254,8 @@ def test_scores_of_what_the_tracker_saw() -> None:
         return measure(FaceAnimation(np.clip(shaken, 0, 1), 30), audio, seen, sync.UNKNOWN, False, True)
 
     calm, trembling, smiling = scores(0, 0), scores(0.2, 0), scores(0, 0.8)
+    assert calm.covered_share == pytest.approx(15 / 180)
+    assert "a covered mouth in 8.3%" in replace(calm, face_share=0.5).faults()[0]
     assert calm.face_share == pytest.approx(5 / 6) and calm.crowd_share == 0.25
     assert calm.jitter == pytest.approx(0, abs=1e-6) and calm.rest == pytest.approx(0, abs=1e-6)
     assert trembling.jitter > 0.012 and any("trembles" in fault for fault in trembling.faults())
