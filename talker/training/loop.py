@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from talker.errors import TalkerError
 from talker.files import atomic_output
+from talker.training import processes
 
 _STATE_FILE = "training.safetensors"
 
@@ -39,7 +40,8 @@ class LoopOptions:
 class TrainingLoop:
     """Steps an optimiser over batches that depend on the seed and the step number only.
 
-    Because of that a resumed run repeats an uninterrupted one, and no generator state has to be stored.
+    Because of that a resumed run repeats an uninterrupted one, and no generator state has to be stored. Under `torchrun`
+    every process learns from batches of its own (see `talker.training.processes`) and all take the same steps.
     """
 
     def __init__(self, modules: nn.Module, folder: Path, options: LoopOptions) -> None:
@@ -81,14 +83,15 @@ class TrainingLoop:
                 losses.append(self._take_step(loss_at))
                 recent = sum(losses[-50:]) / len(losses[-50:])
                 progress.update(bar, completed=self.step, description=f"loss {recent:.4f}")
-                if time.monotonic() - saved > self.options.checkpoint_seconds or self.step == self.options.steps:
+                due = time.monotonic() - saved > self.options.checkpoint_seconds or self.step == self.options.steps
+                if due and processes.number() == 0:
                     self.save()
                     on_checkpoint(self)
                     saved = time.monotonic()
         return losses
 
     def _take_step(self, loss_at: Callable[[int], Tensor]) -> float:
-        torch.manual_seed(self.options.seed * 1_000_003 + self.step)
+        torch.manual_seed((self.options.seed * 1_000_003 + self.step) * processes.count() + processes.number())
         for group in self.optimiser.param_groups:
             group["lr"] = self.options.learning_rate * _schedule(self.step, self.options.steps)
         self.modules.train()
@@ -99,6 +102,7 @@ class TrainingLoop:
             raise TalkerError(f"the loss is {loss.item()} at step {self.step}; lower the learning rate")
         self.optimiser.zero_grad()
         loss.backward()
+        processes.average_gradients(self.modules)
         nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
@@ -141,6 +145,11 @@ class TrainingLoop:
                     self.optimiser.state[parameter] = state
         except (KeyError, RuntimeError) as error:
             raise TalkerError(f"{path} belongs to another configuration; choose another folder for -o") from error
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether a run can be continued there."""
+    return (folder / _STATE_FILE).is_file()
 
 
 def _schedule(step: int, steps: int) -> float:

@@ -18,6 +18,7 @@ from talker.rigs import arkit
 _INNER_LIPS = ((13, 14), (82, 87), (312, 317))  # upper and lower: the middle and either side of it
 _MOUTH_CORNERS = (61, 291)
 _EYE_CORNERS = (33, 263)
+_NOSE_BRIDGE, _CHIN = 168, 152
 
 # Aperture of lively but ordinary speech at its widest (95th percentile). How wide somebody opens the mouth cannot be
 # heard, and differs by a factor of two between speakers; on the default head this makes a gap like most people's.
@@ -66,6 +67,11 @@ def lip_gap(clip: TrackedClip) -> np.ndarray:
 def mouth_width(clip: TrackedClip) -> np.ndarray:
     """(T,) distance of the mouth corners in outer eye distances."""
     return _distance(clip, *_MOUTH_CORNERS) / _distance(clip, *_EYE_CORNERS)
+
+
+def chin_drop(clip: TrackedClip) -> np.ndarray:
+    """(T,) distance of the chin from the nose bridge in outer eye distances."""
+    return _distance(clip, _NOSE_BRIDGE, _CHIN) / _distance(clip, *_EYE_CORNERS)
 
 
 def measure_speaker(clips: Sequence[TrackedClip], silent: Sequence[np.ndarray]) -> Speaker:

