@@ -1,4 +1,4 @@
-"""How much of a stranger's lips can be read from a speech encoder's features: `python -m talker.evaluation.speech_probe`.
+"""How much of a stranger's lips a speech encoder's features tell: `python -m talker.evaluation.speech_probe`.
 
 Protocol: features are frozen; the same three-layer temporal CNN learns lip gap, mouth width and chin of the landmarks
 (in outer eye distances) on `grid_s1`, one man; it is judged on people it never saw, `first_impressions` (the measured
@@ -89,8 +89,8 @@ class Probe:
         encoders: dict[str, Features] = {"log-mel": log_mel}
         torch.manual_seed(0)
         encoders["untrained"] = encoder_features(SpeechEncoder.from_config(SpeechEncoderConfig()))
-        for name in TEACHERS if self.packages else ():
-            encoders[name] = teacher_features(name, self.packages)
+        if self.packages is not None:
+            encoders |= {name: teacher_features(name, self.packages) for name in TEACHERS}
         return encoders | {name: encoder_features(SpeechEncoder.load(name)) for name in self.encoder}
 
 
@@ -114,6 +114,11 @@ def _probe_clip(clip: TrackedClip, mouth_after_audio: float) -> ProbeClip:
 
 class ProbeNetwork(nn.Module):
     """Three temporal convolutions from standardised features to standardised measurements."""
+
+    feature_mean: Tensor
+    feature_std: Tensor
+    target_mean: Tensor
+    target_std: Tensor
 
     def __init__(self, features: Tensor, measured: Tensor, width: int = 128) -> None:
         super().__init__()

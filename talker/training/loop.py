@@ -40,8 +40,8 @@ class LoopOptions:
 class TrainingLoop:
     """Steps an optimiser over batches that depend on the seed and the step number only.
 
-    Because of that a resumed run repeats an uninterrupted one, and no generator state has to be stored. Under `torchrun`
-    every process learns from batches of its own (see `talker.training.processes`) and all take the same steps.
+    Because of that a resumed run repeats an uninterrupted one, and no generator state has to be stored. Under
+    `torchrun` every process learns from batches of its own (see `talker.training.processes`); all take the same steps.
     """
 
     def __init__(self, modules: nn.Module, folder: Path, options: LoopOptions) -> None:
@@ -77,14 +77,16 @@ class TrainingLoop:
 
         losses: list[float] = []
         saved = time.monotonic()
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        first = processes.number() == 0
+        processes.share_weights(self.modules)
+        with Progress(console=Console(stderr=True), transient=True, disable=not first) as progress:
             bar = progress.add_task("training", total=self.options.steps, completed=self.step)
             while self.step < self.options.steps:
                 losses.append(self._take_step(loss_at))
                 recent = sum(losses[-50:]) / len(losses[-50:])
                 progress.update(bar, completed=self.step, description=f"loss {recent:.4f}")
                 due = time.monotonic() - saved > self.options.checkpoint_seconds or self.step == self.options.steps
-                if due and processes.number() == 0:
+                if due and first:
                     self.save()
                     on_checkpoint(self)
                     saved = time.monotonic()
@@ -137,12 +139,14 @@ class TrainingLoop:
             self.step = int(file.metadata()["step"])
         try:
             self.modules.load_state_dict({name: tensors[f"weights.{name}"] for name in self.averaged})
-            self.averaged = {name: tensors[f"average.{name}"] for name in self.averaged}
+            self.averaged = {name: tensors[f"average.{name}"].to(value) for name, value in self.averaged.items()}
             for name, parameter in self.modules.named_parameters():
                 keys = ("step", "exp_avg", "exp_avg_sq")
                 state = {k: tensors[f"optimiser.{k}.{name}"] for k in keys if f"optimiser.{k}.{name}" in tensors}
-                if state:
-                    self.optimiser.state[parameter] = state
+                if state:  # The step's count stays off the GPU, where AdamW wants it.
+                    self.optimiser.state[parameter] = {
+                        key: value if key == "step" else value.to(parameter.device) for key, value in state.items()
+                    }
         except (KeyError, RuntimeError) as error:
             raise TalkerError(f"{path} belongs to another configuration; choose another folder for -o") from error
 

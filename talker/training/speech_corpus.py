@@ -1,7 +1,7 @@
 """Speech to learn hearing from: recordings, what is known of their phones, and what a teacher hears in them."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +60,14 @@ class Recording:
 
 def read_corpus(data: Path, synthesised: Path | None, say: Callable[[str], None] = print) -> list[Recording]:
     """The recordings of every set that is there."""
-    readers: dict[str, Callable[[], Iterator[Recording]]] = {
-        name: lambda name=name: _read_set(data / name, synthesised) for name in SPEECH_SETS if (data / name).is_dir()
+    readers: dict[str, Iterator[Recording]] = {
+        name: read_set(data / name, synthesised) for name in SPEECH_SETS if (data / name).is_dir()
     }
     if synthesised is not None:
-        readers["synthesised"] = lambda: _read_synthesised(synthesised)
+        readers["synthesised"] = read_synthesised(synthesised)
     corpus = []
-    for name, read in readers.items():
-        recordings = list(read())
+    for name, reader in readers.items():
+        recordings = list(reader)
         minutes = sum(len(recording.samples) for recording in recordings) / NETWORK_RATE / 60
         say(f"{name}: {len(recordings)} recordings, {minutes:.0f} minutes")
         corpus += recordings
@@ -76,10 +76,13 @@ def read_corpus(data: Path, synthesised: Path | None, say: Callable[[str], None]
     return corpus
 
 
-def _read_set(folder: Path, synthesised: Path | None) -> Iterator[Recording]:
+def read_set(folder: Path, synthesised: Path | None = None, only: Container[str] | None = None) -> Iterator[Recording]:
+    """One of `SPEECH_SETS`, or the recordings in it that `only` names."""
     spans, orders = _known_phones(folder, synthesised)
     held_out = HELD_OUT.get(folder.name)
     for path in sorted(path for path in folder.rglob("*") if path.suffix in _SOUNDS):
+        if only is not None and path.stem not in only:
+            continue
         samples = _int16(read_audio(path).resample(NETWORK_RATE).samples)
         yield Recording(
             path.stem,
@@ -96,7 +99,7 @@ def _known_phones(
 ) -> tuple[dict[str, Sequence[TimedPhone]], dict[str, Sequence[str]]]:
     """By recording: phones with times, and phones in order without times."""
     if folder.name == "emodb":
-        return {name: spans for name, spans in emodb_phones(folder).items()}, {}
+        return dict(emodb_phones(folder)), {}
     if folder.name == "grid_s1":
         words = grid_words(folder)
         silences = {
@@ -111,8 +114,11 @@ def _known_phones(
     return {}, json.loads(read_text(path)) if path and path.is_file() else {}
 
 
-def _read_synthesised(folder: Path) -> Iterator[Recording]:
+def read_synthesised(folder: Path, splits: Sequence[str] = ("train", "test")) -> Iterator[Recording]:
+    """What `python -m talker.training.synthesis` made; "test" is said by voices that no training hears."""
     for entry in read_manifest(folder):
+        if entry["split"] not in splits:
+            continue
         samples = _int16(read_audio(folder / f"{entry['id']}.flac").samples)
         labels = frame_labels(entry["phones"], frame_count(len(samples)))
         yield Recording(entry["id"], "synthesised", entry["split"] == "test", samples, labels)
