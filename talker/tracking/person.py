@@ -46,13 +46,15 @@ def estimate_person(seen: Sequence[np.ndarray], resting: Sequence[np.ndarray], m
         resting: Per clip (T,) bool, frames where the face is believed to be at rest (silence, say); may be all False.
         model: The default head.
     """
-    frames, rest = np.concatenate(seen), np.concatenate(resting)
-    known = np.isfinite(frames).all((1, 2))
-    if not known.any():
+    known = [np.flatnonzero(np.isfinite(clip).all((1, 2))) for clip in seen]
+    count = sum(map(len, known))
+    if not count:
         raise TalkerError("no face was found in any frame")
-    frames, rest = frames[known], rest[known]
-    every = -(-len(frames) // _MOST_FRAMES)
-    frames, rest = frames[::every], rest[::every]
+    every = -(-count // _MOST_FRAMES)
+    starts = np.cumsum([0, *map(len, known[:-1])])
+    chosen = [frames[-start % every :: every] for frames, start in zip(known, starts, strict=True)]
+    frames = np.concatenate([clip[some] for clip, some in zip(seen, chosen, strict=True)]).astype(np.float64)
+    rest = np.concatenate([quiet[some] for quiet, some in zip(resting, chosen, strict=True)])
     neutral = model.neutral
     for _ in range(_ROUNDS):
         pose = solve_pose(frames, neutral, model.rigid)

@@ -84,7 +84,7 @@ def solve_person(
     tracks = [track.uniform() for track in tracks]
     measured = set(map(int, tracks[0].index)).intersection(*(map(int, track.index) for track in tracks))
     model = FaceModel.of(head, np.array(sorted(measured)))
-    seen = [track.points(model.index).astype(np.float64) for track in tracks]
+    seen = [track.points(model.index) for track in tracks]
     resting = resting or [silent_frames(track.audio, track.fps, track.frame_count) for track in tracks]
     person = estimate_person(seen, resting, model)
     return [solve_track(track, points, person, model) for track, points in zip(tracks, seen, strict=True)]
@@ -96,13 +96,14 @@ def solve_track(track: LandmarkTrack, seen: np.ndarray, person: Person, model: F
     curves = np.zeros((len(seen), arkit.CHANNEL_COUNT), np.float32)
     confidence = np.zeros(len(seen), np.float32)
     valid = np.zeros(len(seen), bool)
-    filled, bridged = _bridge(seen, known, track)
+    low_frame, high_frame, bridged = _bridge(known, track)
     for start in range(0, len(seen), _STRETCH):
         stop = min(start + _STRETCH, len(seen))
         low, high = max(start - _OVERLAP, 0), min(stop + _OVERLAP, len(seen))
         part, inside = slice(low, high), slice(start - low, stop - low)
+        filled = _filled(seen, low_frame[part], high_frame[part], np.arange(low, high))
         solved, sure = _solve_stretch(
-            filled[part], known[part], bridged[part], track.cuts[part], track.fps, person, model
+            filled, known[part], bridged[part], track.cuts[part], track.fps, person, model
         )
         curves[start:stop], confidence[start:stop] = solved[inside], sure[inside]
     valid = bridged & (confidence > 0)
@@ -151,19 +152,23 @@ def _shape(weights: np.ndarray, person: Person, model: FaceModel) -> np.ndarray:
     return person.neutral + moved
 
 
-def _bridge(seen: np.ndarray, known: np.ndarray, track: LandmarkTrack) -> tuple[np.ndarray, np.ndarray]:
-    """Frames without a face filled in between their neighbours; and which frames are seen or in a short gap."""
+def _bridge(known: np.ndarray, track: LandmarkTrack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For every frame the known ones before and after it; and which frames are seen or in a short gap."""
     frames = np.flatnonzero(known)
-    grid = np.arange(len(seen))
+    grid = np.arange(len(known))
     right = np.minimum(np.searchsorted(frames, grid), len(frames) - 1)
     left = np.maximum(np.where(frames[right] > grid, right - 1, right), 0)
     low, high = frames[left], frames[right]
-    share = np.clip((grid - low) / np.maximum(high - low, 1), 0, 1)
-    filled = seen[low] * (1 - share)[:, None, None] + seen[high] * share[:, None, None]
     inside = (low <= grid) & (grid <= high)
     shots = np.cumsum(track.cuts)
     short = inside & (high - low - 1 <= _BRIDGED_SECONDS * track.fps + 1e-6) & (shots[low] == shots[high])
-    return filled, known | short
+    return low, high, known | short
+
+
+def _filled(seen: np.ndarray, low: np.ndarray, high: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """(t, N, 3) float64 of some frames, those without a face mixed from the known ones `low` and `high` (t,)."""
+    share = np.clip((frames - low) / np.maximum(high - low, 1), 0, 1)[:, None, None]
+    return seen[low] * (1 - share) + seen[high] * share
 
 
 def _priors(model: FaceModel, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
