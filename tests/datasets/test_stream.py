@@ -1,6 +1,8 @@
 """Crops out of shards: aligned, mixed as wanted, and never the same clip for two readers."""
 
+import io
 import json
+import tarfile
 import time
 from collections import Counter
 from dataclasses import replace
@@ -16,12 +18,13 @@ from torch.utils.data import DataLoader
 from talker.audio import Audio
 from talker.datasets.clip_work import Settings
 from talker.datasets.prepare import PrepareOptions, prepare
+from talker.datasets.samples import Curves, encode_sound
 from talker.datasets.shards import read_samples
 from talker.datasets.source import Licence
 from talker.datasets.stream import ShardStream, StreamOptions
 from talker.errors import TalkerError
 from talker.rigs import arkit
-from talker.training.augment import augment
+from talker.training.augment import SPEEDS, augment
 
 
 def keys(stream: ShardStream, workers: int = 0) -> list[str]:
@@ -47,13 +50,6 @@ def hear_as_rank(rank: int, folder: Path, found: Path) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{found}/meet", rank=rank, world_size=2)
     (found / f"{rank}.json").write_text(json.dumps(keys(ShardStream([folder], StreamOptions()), workers=2)))
     torch.distributed.destroy_process_group()
-
-
-@pytest.mark.slow
-def test_distributed_processes_see_disjoint_clips(shards: Path, tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(hear_as_rank, (shards, tmp_path), nprocs=2)
-    first, second = (set(json.loads((tmp_path / f"{rank}.json").read_text())) for rank in range(2))
-    assert first and second and not first & second and len(first | second) == 6
 
 
 def test_order_is_new_every_epoch_and_the_same_for_one_seed(shards: Path) -> None:
@@ -114,9 +110,6 @@ def test_licences_that_forbid_shipping(shards: Path) -> None:
 
 def write_set(root: Path, name: str, clips: int, may_ship: bool) -> Path:
     """Shards of another set: those of `root`'s train split under another name."""
-    import io
-    import tarfile
-
     source = [sample for path in sorted(root.glob("train-*.tar")) for sample in read_samples(path)]
     folder = root.parent / name
     folder.mkdir()
@@ -173,8 +166,55 @@ def test_a_shard_cut_off_is_named(two_sets: list[Path], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_workers_feed_fifty_seconds_per_second(two_sets: list[Path]) -> None:
-    stream = ShardStream(two_sets, StreamOptions(weights={"many": 1, "few": 1}))
+def test_an_epoch_of_a_thousand_clips_is_fed_fast(shards: Path) -> None:
+    """Fifty seconds of speech in every second, cropped, sped up and augmented by two workers."""
+    thousand = write_set(shards, "thousand", 1000, True)
+    stream = ShardStream([thousand], StreamOptions(speeds=SPEEDS), augment)
+    heard, seen = 0.0, set()
     begin = time.perf_counter()
-    heard = sum(crop["length"] / 16_000 for crop in islice(DataLoader(stream, batch_size=None, num_workers=2), 600))
+    for crop in DataLoader(stream, batch_size=None, num_workers=2):
+        heard += crop["length"] / 16_000
+        seen.add(crop["key"])
     assert heard / (time.perf_counter() - begin) > 50
+    assert len(seen) == stream.clips == 1000
+
+
+@pytest.mark.slow
+def test_distributed_processes_see_disjoint_clips(two_sets: list[Path], tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(hear_as_rank, (two_sets[0], tmp_path), nprocs=2)
+    first, second = (set(json.loads((tmp_path / f"{rank}.json").read_text())) for rank in range(2))
+    assert not first & second and len(first | second) == 90 and min(len(first), len(second)) > 40
+
+
+def test_measured_mouths_come_with_a_weight_of_their_own(tmp_path: Path) -> None:
+    """Half a second without landmarks in a clip of 25 frames per second; what is muted rests in both."""
+    mouth = np.stack([np.linspace(0, 0.5, 100), np.full(100, 0.1), np.full(100, -0.1)], axis=1)
+    mouth[50:62] = np.nan
+    curves = np.zeros((100, arkit.CHANNEL_COUNT), np.float32)
+    curves[:, arkit.INDEX["jawOpen"]] = mouth[:, 0] / 0.5
+    curves[50:62] = 0
+    stored = Curves(curves, 25.0, np.ones(100, bool), np.ones(100, np.float32), mouth)
+    about = {"set": "s", "speaker": "x", "emotion": None, "level": None, "may_ship": True}
+    sound = encode_sound(Audio(np.zeros(64_000, np.float32), 16_000), "flac")
+    members = {"flac": sound, "curves.npz": stored.encode(), "json": json.dumps(about).encode()}
+    with tarfile.open(tmp_path / "train-000000.tar", "w") as archive:
+        for extension, data in members.items():
+            member = tarfile.TarInfo(f"s/a.{extension}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    row = {"key": "s/a", "shard": "train-000000", "set": "s", "may_ship": True}
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(row) + "\n")
+    (crop,) = ShardStream([tmp_path], StreamOptions(seconds=4.0))
+    unknown = crop["mouth_weight"].numpy() == 0
+    assert unknown[100:123].all() and not unknown[:98].any() and not unknown[125:].any()
+    assert crop["weight"].min() == 1
+    assert np.abs(crop["mouth"][:98, 0].numpy() - np.linspace(0, 0.5, 199)[:98]).max() < 2e-3
+    stream = ShardStream([tmp_path], StreamOptions(seconds=2.0, speeds=(1.2, 1.2)), rest_after_a_second)
+    (crop,) = stream
+    assert not crop["mouth"][50:].any() and not crop["curves"][50:].any() and crop["curves"][:40, 17].any()
+
+
+def rest_after_a_second(
+    samples: np.ndarray, curves: np.ndarray, fps: float, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    return samples, curves * (np.arange(len(curves)) < fps)[:, None]
