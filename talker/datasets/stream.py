@@ -101,7 +101,7 @@ class ShardStream(IterableDataset[dict[str, Any]]):
 
     def __init__(
         self,
-        folders: Sequence[Path],
+        folders: Sequence[Path | str],
         options: StreamOptions,
         augmentation: Augmentation | None = None,
         rank: int | None = None,
@@ -114,7 +114,7 @@ class ShardStream(IterableDataset[dict[str, Any]]):
         self._options, self._augmentation = options, augmentation
         self._rank, self._world_size = rank, world_size
         self._epoch = 0
-        self._sets = _find_sets(folders, options)
+        self._sets = _find_sets([Path(folder) for folder in folders], options)
         missing = sorted(set(options.weights or {}) - set(self._sets))
         if missing:
             raise TalkerError(
