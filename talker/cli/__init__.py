@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from talker.cli.hear import Hear
 from talker.cli.learning import Train
 from talker.cli.prepare import Prepare
 from talker.cli.rigs import Rigs
@@ -22,6 +23,7 @@ Command = (
     Annotated[Animate, tyro.conf.subcommand("animate")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Formats, tyro.conf.subcommand("formats")]
+    | Annotated[Hear, tyro.conf.subcommand("hear")]
     | Annotated[Preview, tyro.conf.subcommand("preview")]
     | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Rigs, tyro.conf.subcommand("rigs")]

@@ -1,0 +1,370 @@
+"""`talker train voice-emotion`: what a trained speech encoder's features say about emotion, from acted speech."""
+
+import hashlib
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from talker.audio import NETWORK_RATE, read_audio
+from talker.errors import TalkerError
+from talker.files import atomic_output
+from talker.models import prosody
+from talker.models.speech_encoder import SpeechEncoder
+from talker.models.voice_emotion import (
+    AFFECT,
+    BORED,
+    TRACK_FPS,
+    VoiceEmotion,
+    VoiceEmotionConfig,
+    active_slots,
+    encoder_fingerprint,
+    save_voice_emotion,
+    slots_of,
+    standard_states,
+)
+from talker.training import augment
+from talker.training.loop import LoopOptions, TrainingLoop
+
+MAX_SECONDS = 20.0
+COPIES = 4
+"""Of every recording: as it is, and with other rooms, microphones and voices."""
+
+DEFAULT_OPTIONS = LoopOptions(steps=1200, learning_rate=2e-3, average=0.99)
+"""A minute on one CPU core."""
+
+_SPEEDS = (0.9, 1.1)
+_BATCH = 32
+_CROP_SLOTS = round(3.0 * TRACK_FPS)
+_KNOWN_VOICES = 0.5  # Share of the examples whose speaker is told, as `EmotionListener.hear` may be.
+_LABEL_DOUBT = 0.1  # Share of the target spread over all labels: actors miss, listeners disagree.
+
+_EFFORT = {
+    **{BORED: 0.2, "sad": 0.2, "neutral": 0.35, "disgusted": 0.45, "contempt": 0.45},
+    **{"fear": 0.55, "happy": 0.65, "surprised": 0.65, "angry": 0.85},
+}
+_EFFORT_PER_DB = 0.08  # Logit; a moment 10 dB above another of the same recording is clearly more of an effort.
+_CUES = [prosody.VOICING, prosody.PITCH, prosody.ALPHA_RATIO, prosody.PEAK_FALL, prosody.LOW_RISE]
+_AROUSAL_PER_EFFORT = 0.8
+
+_EMODB = {
+    **{"N": "neutral", "F": "happy", "T": "sad", "A": "fear", "E": "disgusted", "W": "angry", "L": BORED},
+}
+_JAVANESE = ("neutral", "sad", "happy", "surprised", "fear", "angry")
+_RAVDESS = ("neutral", "neutral", "happy", "sad", "angry", "fear", "disgusted", "surprised")
+"""Calm, 02, counts as neutral: talker's emotions do not tell them apart."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One acted utterance.
+
+    Attributes:
+        path: Sound file.
+        corpus: Name of its folder.
+        speaker: Unique within the corpus.
+        label: What was acted.
+        detail: What else the corpus says about it: "calm", "strong" or nothing.
+    """
+
+    path: Path
+    corpus: str
+    speaker: str
+    label: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """How a corpus names its files, and whether what was learned from it may be shipped.
+
+    Attributes:
+        labels: Everything that it acts.
+        may_ship: Its licence lets the weights be part of talker.
+        read: The recording that a file name stands for.
+    """
+
+    labels: tuple[str, ...]
+    may_ship: bool
+    read: Callable[[Path], Recording]
+
+
+def _read_emodb(path: Path) -> Recording:
+    return Recording(path, "emodb", path.stem[:2], _EMODB[path.stem[5]])
+
+
+def _read_javanese(path: Path) -> Recording:
+    actor, _, emotion = path.stem.split("_")[0].split("-")
+    return Recording(path, "javanese_audio", actor, _JAVANESE[int(emotion) - 1])
+
+
+def _read_ravdess(path: Path) -> Recording:
+    _, _, emotion, intensity, _, _, actor = path.stem.split("-")
+    detail = "calm" if emotion == "02" else "strong" if intensity == "02" else ""
+    return Recording(path, "ravdess", actor, _RAVDESS[int(emotion) - 1], detail)
+
+
+CORPORA: dict[str, Corpus] = {
+    "emodb": Corpus(tuple(_EMODB.values()), True, _read_emodb),
+    "javanese_audio": Corpus(_JAVANESE, True, _read_javanese),
+    "ravdess": Corpus(tuple(dict.fromkeys(_RAVDESS)), False, _read_ravdess),
+}
+TRAINING_CORPORA = tuple(name for name, corpus in CORPORA.items() if corpus.may_ship)
+
+
+def find_recordings(data: Path, names: Sequence[str]) -> list[Recording]:
+    """Everything that the named corpora hold below `data`, in the order of the file names."""
+    found = []
+    for name in names:
+        files = sorted(path for path in (data / name).glob("*") if path.suffix in (".opus", ".flac", ".wav"))
+        found += [CORPORA[name].read(path) for path in files]
+    if not found:
+        raise TalkerError(f"{data} holds none of the folders {', '.join(names)}; give their parent with --data")
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Recordings as the network receives them: per recording, `states` (S, states, width) and `measured` (S, C)."""
+
+    recordings: list[Recording]
+    states: list[Tensor]
+    measured: list[Tensor]
+
+    def joined(self, other: "Heard") -> "Heard":
+        """The recordings of both."""
+        return Heard(self.recordings + other.recordings, self.states + other.states, self.measured + other.measured)
+
+
+def listen(recordings: list[Recording], encoder: SpeechEncoder, cache: Path, copy: int = 0) -> Heard:
+    """Run the encoder over recordings, or read what it said the last time.
+
+    Args:
+        recordings: Of one corpus or several.
+        encoder: Frozen.
+        cache: Folder for the features, half a gigabyte per hour.
+        copy: 0 for the recordings as they are; other numbers for copies in other rooms, voices and microphones.
+    """
+    heard = Heard([], [], [])
+    for corpus in dict.fromkeys(recording.corpus for recording in recordings):
+        heard = heard.joined(_listen_to([r for r in recordings if r.corpus == corpus], encoder, cache, copy))
+    return heard
+
+
+def _listen_to(recordings: list[Recording], encoder: SpeechEncoder, cache: Path, copy: int) -> Heard:
+    from safetensors.torch import load_file, save_file
+
+    names = hashlib.sha256("\n".join(recording.path.name for recording in recordings).encode()).hexdigest()[:8]
+    path = cache / f"{recordings[0].corpus}-{encoder_fingerprint(encoder)}-{names}-{copy}.safetensors"
+    if not path.is_file():
+        items = [_features(recording.path, encoder, copy, i) for i, recording in enumerate(_tracked(recordings, path))]
+        states, measured = zip(*items, strict=True)
+        counts = torch.tensor([len(item) for item in states])
+        with atomic_output(path) as temporary:
+            save_file({"counts": counts, "states": torch.cat(states), "measured": torch.cat(measured)}, temporary)
+    arrays = load_file(path)
+    counts = arrays["counts"].tolist()
+    return Heard(recordings, list(arrays["states"].split(counts)), list(arrays["measured"].split(counts)))
+
+
+def _tracked(recordings: list[Recording], path: Path) -> Iterable[Recording]:
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(recordings, f"listening: {path.stem}", console=Console(stderr=True), transient=True)
+
+
+@torch.inference_mode()
+def _features(path: Path, encoder: SpeechEncoder, copy: int, index: int) -> tuple[Tensor, Tensor]:
+    samples = read_audio(path).resample(NETWORK_RATE).samples[: round(MAX_SECONDS * NETWORK_RATE)]
+    if copy:
+        samples = _elsewhere(samples, np.random.default_rng((copy, index)))
+    samples = prosody.at_even_level(samples)
+    states = slots_of(standard_states(encoder, torch.from_numpy(samples)[None])[0])
+    return states.half(), slots_of(prosody.measure(samples))
+
+
+def _elsewhere(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The same performance by a slightly other voice, in another room, through another microphone."""
+    import soxr
+
+    samples = soxr.resample(samples, NETWORK_RATE * random.uniform(*_SPEEDS), NETWORK_RATE, "HQ")
+    samples = augment.add_noise(augment.add_room(augment.change_voice(samples, random), random), random)
+    return augment.encode(augment.limit_band(samples, random), random).astype(np.float32)
+
+
+def train_head(
+    copies: Sequence[Heard], chosen: Sequence[int], config: VoiceEmotionConfig, folder: Path, options: LoopOptions
+) -> VoiceEmotion:
+    """Train on the recordings numbered in `chosen`; every copy holds the same recordings."""
+    torch.manual_seed(options.seed)
+    network = VoiceEmotion(config)
+    _standardise(network, copies[0], chosen)
+    network.effort_weights.copy_(effort_weights(copies[0], chosen))
+    examples = _Examples(copies, chosen, network)
+    loop = TrainingLoop(network, folder, options)
+    loop.run(lambda step: examples.loss(network, np.random.default_rng((options.seed, step))), lambda _: None)
+    network.load_state_dict(loop.averaged)
+    return network.eval()
+
+
+class _Examples:
+    """Batches that show every corpus and label about equally often, cropped as the sliding window will hear them."""
+
+    def __init__(self, copies: Sequence[Heard], chosen: Sequence[int], network: VoiceEmotion) -> None:
+        self.copies, self.chosen = copies, np.asarray(chosen)
+        recordings = [copies[0].recordings[i] for i in chosen]
+        labels = network.config.labels
+        self.label = torch.tensor([labels.index(r.label) for r in recordings])
+        # A corpus says nothing about what it does not act: elsewhere it must not teach "never surprised in German".
+        self.possible = torch.tensor([[label in CORPORA[r.corpus].labels for label in labels] for r in recordings])
+        self.affect = affect_targets(copies[0], chosen, network)
+        self.shifts = voice_shifts(copies[0], chosen, network)
+        kinds = [(r.corpus, r.label) for r in recordings]
+        share = np.array([kinds.count(kind) for kind in kinds]) ** -0.5
+        self.share = share / share.sum()
+
+    def loss(self, network: VoiceEmotion, random: np.random.Generator) -> Tensor:
+        """Cross-entropy among the labels of each recording's corpus, and the squared error of valence and arousal."""
+        picked = random.choice(len(self.chosen), _BATCH, p=self.share)
+        states, measured, keep = padded([self._crop(i, random) for i in picked])
+        scores, affect = network(states, measured, keep)
+        possible = self.possible[picked]
+        likelihood = scores.masked_fill(~possible, -1e4).log_softmax(dim=-1)
+        spread = -(likelihood * possible).sum(dim=1) / possible.sum(dim=1)
+        named = -likelihood.gather(1, self.label[picked][:, None])[:, 0]
+        emotion = ((1 - _LABEL_DOUBT) * named + _LABEL_DOUBT * spread).mean()
+        return emotion + (affect - self.affect[picked]).square().sum(dim=1).mean()
+
+    def _crop(self, place: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        heard = self.copies[random.integers(len(self.copies))]
+        states, measured = heard.states[self.chosen[place]], heard.measured[self.chosen[place]]
+        first = int(random.integers(max(1, len(states) - _CROP_SLOTS + 1)))
+        states, measured = states[first : first + _CROP_SLOTS], measured[first : first + _CROP_SLOTS]
+        if random.random() < _KNOWN_VOICES:
+            return shifted((states, measured), self.shifts[place])
+        return states, measured
+
+
+def voice_shifts(heard: Heard, chosen: Sequence[int], network: VoiceEmotion) -> list[tuple[Tensor, Tensor]]:
+    """What to add to each recording's states and measures so that its speaker sounds like the average speaker."""
+    members: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i in chosen:
+        members[heard.recordings[i].corpus, heard.recordings[i].speaker].append(i)
+    shifts = {}
+    for speaker, theirs in members.items():
+        active = torch.cat([active_slots(heard.measured[i]) for i in theirs])
+        states = torch.cat([heard.states[i] for i in theirs])[active].float().mean(dim=0)
+        measured = torch.cat([heard.measured[i] for i in theirs])[active].mean(dim=0)
+        shifts[speaker] = network.feature_mean - states, network.prosody_mean - measured
+    return [shifts[heard.recordings[i].corpus, heard.recordings[i].speaker] for i in chosen]
+
+
+def shifted(item: tuple[Tensor, Tensor], shift: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """States and measures of a recording, moved."""
+    return item[0].float() + shift[0], item[1] + shift[1]
+
+
+def padded(items: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """States and measures of several recordings as one batch, and which of its slots are theirs."""
+    states, measured = zip(*items, strict=True)
+    counts = torch.tensor([len(item) for item in states])
+    pad = nn.utils.rnn.pad_sequence
+    return (
+        pad([item.float() for item in states], batch_first=True),
+        pad(list(measured), batch_first=True),
+        torch.arange(int(counts.max())) < counts[:, None],
+    )
+
+
+def _standardise(network: VoiceEmotion, heard: Heard, chosen: Sequence[int]) -> None:
+    states = torch.cat([heard.states[i] for i in chosen]).float()
+    measured = torch.cat([heard.measured[i] for i in chosen])
+    network.feature_mean.copy_(states.mean(dim=0))
+    network.feature_scale.copy_(states.std(dim=0) + 1e-3)
+    network.prosody_mean.copy_(measured.mean(dim=0))
+    network.prosody_scale.copy_(measured.std(dim=0) + 1e-3)
+
+
+def effort_weights(heard: Heard, chosen: Sequence[int]) -> Tensor:
+    """(prosody.COUNT + 1,) weights and offset of the logit of vocal effort.
+
+    Nobody has labelled effort. But sad people speak softly and angry ones shout, so the cues that do not depend on the
+    gain are fitted to what each label typically takes; louder moments of the same recording take more.
+    """
+    cues = torch.stack([mean_cues(heard.measured[i]) for i in chosen])
+    labels = [heard.recordings[i].label for i in chosen]
+    target = torch.logit(torch.tensor([_EFFORT[label] for label in labels]))
+    louder = _EFFORT_PER_DB * (cues[:, prosody.LEVEL] - prosody.LOUD_DB)
+    scale = cues[:, _CUES].std(dim=0)
+    design = torch.cat([cues[:, _CUES] / scale, torch.ones(len(cues), 1)], dim=1)
+    solution = torch.linalg.lstsq(design, (target - louder)[:, None]).solution[:, 0]
+    # Least squares pulls everything towards the mean; stretch so that the labels lie as far apart as they should.
+    guess = design @ solution + louder
+    averages = torch.tensor(
+        [
+            [guess[[n == name for n in labels]].mean(), torch.logit(torch.tensor(_EFFORT[name]))]
+            for name in sorted(set(labels))
+        ]
+    )
+    slope, offset = _line(averages)
+    weights = torch.zeros(prosody.COUNT + 1)
+    weights[_CUES] = slope * solution[:-1] / scale
+    weights[prosody.LEVEL] = slope * _EFFORT_PER_DB
+    weights[-1] = slope * (solution[-1] - _EFFORT_PER_DB * prosody.LOUD_DB) + offset
+    return weights
+
+
+def mean_cues(measured: Tensor) -> Tensor:
+    """(S, prosody.COUNT) -> (prosody.COUNT,): the average over what is loud enough to be speech."""
+    active = active_slots(measured)
+    return measured[active].mean(dim=0) if active.any() else measured.mean(dim=0)
+
+
+def _line(points: Tensor) -> tuple[float, float]:
+    """Slope and offset of y over x, from (N, 2) points (x, y)."""
+    x, y = (points - points.mean(dim=0)).unbind(dim=1)
+    slope = float((x * y).sum() / x.square().sum())
+    return slope, float(points[:, 1].mean() - slope * points[:, 0].mean())
+
+
+def affect_targets(heard: Heard, chosen: Sequence[int], network: VoiceEmotion) -> Tensor:
+    """(N, 2) valence and arousal: those of the label, and more arousal the harder the voice works for that label."""
+    labels = [heard.recordings[i].label for i in chosen]
+    effort = torch.stack([network.effort(mean_cues(heard.measured[i])) for i in chosen])
+    typical = {name: effort[[label == name for label in labels]].mean() for name in set(labels)}
+    targets = torch.tensor([AFFECT[label] for label in labels])
+    targets[:, 1] += _AROUSAL_PER_EFFORT * (effort - torch.stack([typical[label] for label in labels]))
+    return targets.clamp(-1.0, 1.0)
+
+
+def train_voice_emotion(
+    data: Path,
+    output: Path,
+    encoder_name: str | Path,
+    options: LoopOptions,
+    cache: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Train on the corpora that may be shipped and write the weights into the folder `output`."""
+    encoder = SpeechEncoder.load(encoder_name)
+    recordings = find_recordings(data, TRAINING_CORPORA)
+    say(f"{len(recordings)} recordings of {', '.join(dict.fromkeys(r.corpus for r in recordings))}")
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [listen(recordings, encoder, cache or Path(folder), copy) for copy in range(COPIES)]
+        config = config_for(encoder, copies[0])
+        network = train_head(copies, range(len(recordings)), config, Path(folder), options)
+    save_voice_emotion(output, network)
+    say(f"{output}: {sum(p.numel() for p in network.parameters())} parameters")
+
+
+def config_for(encoder: SpeechEncoder, heard: Heard) -> VoiceEmotionConfig:
+    """The network's sizes for an encoder, with every label that was heard."""
+    labels = tuple(label for label in AFFECT if any(r.label == label for r in heard.recordings))
+    states, width = heard.states[0].shape[1:]
+    return VoiceEmotionConfig(labels, states, width, encoder_fingerprint(encoder))
