@@ -315,8 +315,8 @@ def _windows(values: Tensor, reach: int) -> Tensor:
 
 
 def frame_count(sample_count: int) -> int:
-    """Frames that cover `sample_count` samples, at least one."""
-    return max(1, -(-sample_count // HOP_SAMPLES))
+    """Frames that cover `sample_count` samples."""
+    return -(-sample_count // HOP_SAMPLES)
 
 
 def _mel_filters(count: int, length: int, phases: int = 3) -> Tensor:

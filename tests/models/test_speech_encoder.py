@@ -1,8 +1,13 @@
+import copy
 import json
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from surrogate_encoders import FAMILIES, published_folder
 
 from talker.errors import TalkerError
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig, frame_count
@@ -20,7 +25,7 @@ def noise(seconds, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).normal(0, 0.1, round(seconds * 16_000)).astype(np.float32))
 
 
-@pytest.mark.parametrize(("samples", "frames"), [(1, 1), (320, 1), (321, 2), (16_000, 50), (16_001, 51)])
+@pytest.mark.parametrize(("samples", "frames"), [(0, 0), (1, 1), (320, 1), (321, 2), (16_000, 50), (16_001, 51)])
 def test_one_frame_per_320_samples(encoder, samples, frames):
     assert frame_count(samples) == frames
     assert encoder(noise(2)[None, :samples]).shape == (1, frames, TINY.width)
@@ -59,35 +64,142 @@ def test_nothing_beyond_the_reach_changes_a_frame(encoder):
     assert difference[50 + encoder.reach :].max().item() < 1e-5
 
 
-def test_hidden_states_end_in_the_features(encoder):
-    sound, lengths = torch.stack([noise(1.0, 1), noise(1.0, 2)]), torch.tensor([16_000, 9_000])
-    states = encoder.hidden_states(sound, lengths)
-    assert len(states) == TINY.layers + 1
-    assert all(state.shape == (2, 50, TINY.width) and not state[1, 29:].any() for state in states)
-    features = encoder(sound, lengths)
-    torch.testing.assert_close(encoder.network.encoder.layer_norm(states[-1][0]), features[0])
-    again = encoder.network.encoder.layers[-1](states[-2][:1])  # 50 frames: nearly everything is in reach.
-    again = again[0] if isinstance(again, tuple) else again
-    assert torch.corrcoef(torch.stack([again.flatten(), states[-1][0].flatten()]))[0, 1] > 0.9
-
-
-def test_loads_a_published_layout_from_a_folder_without_the_network(tmp_path):
-    """Group norm over time, as in wav2vec2-base, and still padding changes nothing."""
-    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
-
+def test_hidden_states_are_what_the_transformer_library_computes():
+    """With an attention that reaches everything, ours is `Wav2Vec2Model` itself, layer by layer."""
     torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, conv_dim=(16,) * 7
+    encoder = SpeechEncoder.from_config(replace(TINY, attention_reach=1000)).eval()
+    sound = noise(3.0)[None]  # 150 frames: three blocks of attention, the last one partly filled
+    states = encoder.hidden_states(sound)
+    reference = encoder.network(encoder._framed(sound), output_hidden_states=True)
+    assert len(states) == len(reference.hidden_states) == TINY.layers + 1
+    for ours, theirs in zip(states[:-1], reference.hidden_states[:-1], strict=True):
+        torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(encoder(sound), reference.last_hidden_state, atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(encoder.network.encoder.layer_norm(states[-1]), encoder(sound))
+
+
+def test_attention_in_blocks_is_a_band(encoder):
+    """The blocks are a way of computing: the same as one big matrix of scores with a band in it."""
+    sound = noise(4.1)[None]
+    states = encoder.hidden_states(sound)
+    times = torch.arange(states[0].shape[1])
+    far = (times[:, None] - times).abs() > TINY.attention_reach
+    bias = torch.zeros(far.shape).masked_fill(far, -1e4)[None, None]
+    expected = encoder.network.encoder.layers[0](states[0], attention_mask=bias)
+    expected = expected[0] if isinstance(expected, tuple) else expected
+    torch.testing.assert_close(states[1], expected, atol=2e-5, rtol=0)
+
+
+def test_whatever_the_padding_holds_is_never_heard(encoder):
+    sound = torch.stack([noise(1.0, 1), noise(1.0, 2)])
+    sound[1, 9_000:] = torch.nan
+    lengths = torch.tensor([16_000, 9_000])
+    for state in (*encoder.hidden_states(sound, lengths), encoder(sound, lengths)):
+        assert state.shape == (2, 50, TINY.width) and state.isfinite().all() and not state[1, 29:].any()
+
+
+@pytest.mark.parametrize(("width", "heads", "kernels"), [(384, 6, (400, 3, 3)), (64, 1, (320, 4, 2))])
+def test_other_sizes(width, heads, kernels):
+    config = SpeechEncoderConfig(conv_kernel=kernels, layers=1, width=width, heads=heads, feed_forward=4 * width)
+    assert SpeechEncoder.from_config(config).eval()(noise(0.5)[None]).shape == (1, 25, width)
+
+
+def test_training_reaches_every_weight(encoder):
+    trained = copy.deepcopy(encoder).train()
+    trained(noise(1.0)[None], torch.tensor([12_000])).square().sum().backward()
+    still = [name for name, weight in trained.named_parameters() if weight.grad is None or not weight.grad.any()]
+    # A key's bias adds the same to all scores of a frame; nothing is masked here.
+    assert all(name.endswith(("k_proj.bias", "masked_spec_embed")) for name in still)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_published_networks_work_from_their_folder(tmp_path, family):
+    """Group norm over time, relative positions, pre-norm, normalised sound: and padding changes nothing."""
+    encoder = SpeechEncoder.load(published_folder(tmp_path, family))
+    assert encoder.reach is None and encoder.width == 32
+    short, long = noise(0.5, 1), noise(1.0, 2)
+    batch = torch.stack([torch.nn.functional.pad(short, (0, 8_000), value=torch.nan), long])
+    together = encoder(batch, torch.tensor([8_000, 16_000]))
+    assert together.shape == (2, 50, 32) and not together[0, 25:].any()
+    torch.testing.assert_close(together[0, :25], encoder(short[None])[0])
+    torch.testing.assert_close(together[1], encoder(long[None])[0])
+
+    sound = (long - long.mean()) / (long.var(unbiased=False) + 1e-7).sqrt() if encoder.normalise else long
+    reference = encoder.network(encoder._framed(sound[None]), output_hidden_states=True)
+    torch.testing.assert_close(together[1], reference.last_hidden_state[0], atol=1e-5, rtol=1e-5)
+    states = encoder.hidden_states(long[None])
+    assert len(states) == 3
+    for ours, theirs in zip(states[:-1], reference.hidden_states[:-1], strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    assert len(encoder.features(noise(0.3).numpy())) == 15
+    assert encoder(torch.zeros(2, 320), torch.tensor([0, 320])).isfinite().all()
+
+
+def test_a_recording_in_pieces_equals_the_whole(encoder):
+    """45 s are three pieces."""
+    sound = noise(45.0)
+    with torch.inference_mode():
+        whole = encoder(sound[None])[0].numpy()
+    np.testing.assert_allclose(encoder.features(sound.numpy()), whole, atol=2e-5)
+
+
+TIMES = np.arange(24_000) / 16_000
+ODD_SOUNDS = {
+    "silence": np.zeros(24_000),
+    "tone": 0.5 * np.sin(2 * np.pi * 440 * TIMES),
+    "chord": sum(0.2 * np.sin(2 * np.pi * hertz * TIMES) for hertz in (261.6, 329.6, 392.0)),
+    "clipped": np.clip(20 * np.sin(2 * np.pi * 150 * TIMES), -1, 1),
+    "offset": np.full(24_000, 0.7),
+    "loudest": np.resize([1e4, -1e4], 24_000),
+    "faintest": np.resize([1e-30, -1e-30], 24_000),
+    "one sample": np.ones(1),
+    "no sample": np.zeros(0),
+}
+
+
+@pytest.mark.parametrize("name", ODD_SOUNDS)
+@pytest.mark.parametrize("which", ["random", "default", "published"])
+def test_odd_sounds_give_finite_features(encoder, shipped, published, which, name):
+    sound = ODD_SOUNDS[name].astype(np.float32)
+    features = {"random": encoder, "default": shipped, "published": published}[which].features(sound)
+    assert len(features) == -(-len(sound) // 320) and np.isfinite(features).all()
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return SpeechEncoder.load()
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    return SpeechEncoder.load(published_folder(tmp_path_factory.mktemp("published"), "wav2vec2"))
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.array([0, 0.5, np.nan, np.nan], np.float32), r"sample 2 \(at 0\.000 s\) is nan"),
+        (np.full(9, np.inf), "is inf"),
+        (np.zeros((2, 100)), r"not \(2, 100\) float64"),
+        (np.zeros(100, np.int16), "int16"),
+    ],
+)
+def test_what_is_not_speech_says_why(encoder, samples, message):
+    with pytest.raises(TalkerError, match=message):
+        encoder.features(samples)
+
+
+@pytest.mark.slow
+def test_an_hour_takes_little_memory():
+    """In a process of its own: how much the hour adds, and the whole with Python and PyTorch in it."""
+    script = (
+        "import resource, numpy as np; from talker.models.speech_encoder import SpeechEncoder;"
+        "encoder = SpeechEncoder.load(); sound = np.zeros(3600 * 16000, np.float32);"
+        "assert encoder.features(sound).shape == (180_000, encoder.width);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)"
     )
-    Wav2Vec2Model(config).save_pretrained(tmp_path)
-    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(tmp_path)
-    encoder = SpeechEncoder.load(tmp_path).eval()
-    assert encoder.normalise and encoder.reach is None
-    short = noise(1.0)
-    padded = torch.nn.functional.pad(short, (0, 16_000))[None]
-    features = encoder(padded, torch.tensor([16_000]))
-    assert features.shape == (1, 100, 32)
-    torch.testing.assert_close(features[0, :50], encoder(short[None])[0])
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 1000
 
 
 def test_an_unknown_name_is_not_downloaded(tmp_path):

@@ -1,0 +1,18 @@
+import time
+
+import pytest
+
+from talker.evaluation.bench import interleaved_times
+
+
+def test_work_is_timed_in_turns_after_a_warm_up():
+    order = []
+
+    def slow():
+        order.append("slow")
+        time.sleep(0.02)
+
+    wall, busy = interleaved_times([slow, lambda: order.append("fast")], repeats=3)
+    assert order == ["slow", "fast"] * 4
+    assert wall[0] >= 0.02 and wall[1] < wall[0]
+    assert busy[0] == pytest.approx(0, abs=0.02)  # Sleeping is no work.
