@@ -43,6 +43,9 @@ SHAPES: dict[str, frozenset[str]] = {
 """Phones that look the same."""
 
 _COUNTED = ("p", "b", "m", "f", "v", *sorted(ROUNDED), SILENCE)
+_X_SAMPA = dict(
+    zip("θðɾɹʃʒçɲɡŋʁʔɪɛæɑʌəɜɨʊɔø", ("T", "D", "4", "r\\", *"SZCJgNR?IE{AV@31UO2"), strict=True)
+)  # Pictures are lettered with a font that has no IPA.
 _MARGIN = 1  # Frames around a word in which a mouth shape may still be one of its own.
 
 
@@ -279,7 +282,9 @@ def _draw(matrices: dict[str, np.ndarray], path: Path) -> None:
         raise TalkerError("no confusions to draw: give --synthesised, or --data with emodb in it")
     name, counts = next(iter(matrices.items()))
     there = [i for i in range(len(PHONES)) if counts[i].any() or counts[:, i].any()]
-    picture = confusion_picture(counts[np.ix_(there, there)], [PHONES[i] for i in there], f"Phones of {name}", cell=40)
+    labels = ["".join(_X_SAMPA.get(letter, letter) for letter in PHONES[i]) for i in there]
+    title = f"Frames of {name}, phones in X-SAMPA"
+    picture = confusion_picture(counts[np.ix_(there, there)], labels, title, cell=48)
     with atomic_output(path) as temporary:
         picture.save(temporary, format="PNG", optimize=True)
 

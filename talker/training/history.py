@@ -31,9 +31,12 @@ class History:
 
     def _read(self) -> list[dict[str, float]]:
         try:
-            rows = csv.DictReader(read_text(self.table).splitlines())
-            return [{name: float(value) for name, value in row.items() if value} for row in rows]
-        except (ValueError, TypeError, csv.Error) as error:
+            rows = [dict(row) for row in csv.DictReader(read_text(self.table).splitlines())]
+            return [
+                {_STEP: int(row.pop(_STEP)), **{name: float(value) for name, value in row.items() if value}}
+                for row in rows
+            ]
+        except (ValueError, TypeError, KeyError, csv.Error) as error:
             raise TalkerError(f"{self.table}: not a table of numbers ({error}); delete it, or do not resume") from error
 
     def _draw(self, columns: list[str]) -> None:
