@@ -36,7 +36,7 @@ class Bench:
         )
         sound = 0.1 * torch.randn(1, round(self.seconds * NETWORK_RATE))
         wall, busy = interleaved_times([lambda: ours(sound), _wav2vec2_base(sound)], self.repeats)
-        for name, mine, theirs in (("wall clock", *wall), ("processor time", *busy)):
+        for name, (mine, theirs) in (("wall clock", wall), ("processor time", busy)):
             say(
                 f"{name}: {mine:.3f} s and {theirs:.3f} s for wav2vec2-base, {theirs / mine:.1f} times faster; "
                 f"{mine / self.seconds:.4f} of the sound's length"

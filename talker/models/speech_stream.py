@@ -33,7 +33,9 @@ class SpeechStream:
         self.encoder = encoder
         self.look_ahead = look_ahead_ms * NETWORK_RATE // 1000
         self.block = block_ms // frame_ms
-        self._restart()
+        self._heard = np.empty(0, np.float32)  # From frame `_begin` on: what the next frames can depend on.
+        self._begin = 0
+        self._next = 0
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Hear (N,) more samples at 16 kHz; returns the (T, width) frames that they complete, perhaps none."""
@@ -49,13 +51,8 @@ class SpeechStream:
         end = self._begin * HOP_SAMPLES + len(self._heard)
         total = frame_count(end)
         left = self._frames(end, total) if total > self._next else np.empty((0, self.encoder.width), np.float32)
-        self._restart()
+        self._heard, self._begin, self._next = np.empty(0, np.float32), 0, 0
         return left
-
-    def _restart(self) -> None:
-        self._heard = np.empty(0, np.float32)  # From frame `_begin` on: what the next frames can depend on.
-        self._begin = 0
-        self._next = 0
 
     @torch.inference_mode()
     def _frames(self, end: int, last: int) -> np.ndarray:
