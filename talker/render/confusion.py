@@ -27,6 +27,8 @@ def confusion_picture(counts: np.ndarray, labels: Sequence[str], title: str, cel
             x = side + column * cell
             colour = tuple(int(v) for v in 255 + (_FULL - 255) * share)
             draw.rectangle([x, y, x + cell - 2, y + cell - 2], fill=colour)
+            if share < 0.005:
+                continue  # Nothing stands for nothing: what is mistaken for what leaps to the eye.
             ink = _PAPER if share > 0.55 else _INK
             draw.text((x + cell // 2, y + cell // 2), f"{100 * share:.0f}", fill=ink, font=font, anchor="mm")
     return image
