@@ -22,7 +22,7 @@ def confusion_picture(counts: np.ndarray, labels: Sequence[str], title: str, cel
     for row, label in enumerate(labels):
         y = top + row * cell
         draw.text((side - cell // 4, y + cell // 2), label, fill=_INK, font=font, anchor="rm")
-        draw.text((side + row * cell + cell // 2, top - cell // 8), label, fill=_INK, font=small, anchor="mb")
+        draw.text((side + row * cell + cell // 2, top - cell // 8), label, fill=_INK, font=small, anchor="ms")
         for column, share in enumerate(shares[row]):
             x = side + column * cell
             colour = tuple(int(v) for v in 255 + (_FULL - 255) * share)

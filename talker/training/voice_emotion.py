@@ -164,9 +164,9 @@ def _listen_to(recordings: list[Recording], encoder: SpeechEncoder, cache: Path,
     if not path.is_file():
         items = [_features(recording.path, encoder, copy, i) for i, recording in enumerate(_tracked(recordings, path))]
         states, measured = zip(*items, strict=True)
-        counts = torch.tensor([len(item) for item in states])
+        slots = torch.tensor([len(item) for item in states])
         with atomic_output(path) as temporary:
-            save_file({"counts": counts, "states": torch.cat(states), "measured": torch.cat(measured)}, temporary)
+            save_file({"counts": slots, "states": torch.cat(states), "measured": torch.cat(measured)}, temporary)
     arrays = load_file(path)
     counts = arrays["counts"].tolist()
     return Heard(recordings, list(arrays["states"].split(counts)), list(arrays["measured"].split(counts)))
@@ -242,7 +242,7 @@ class _Examples:
         return emotion + (affect - self.affect[picked]).square().sum(dim=1).mean()
 
     def _crop(self, place: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        heard = self.copies[random.integers(len(self.copies))]
+        heard = self.copies[int(random.integers(len(self.copies)))]
         states, measured = heard.states[self.chosen[place]], heard.measured[self.chosen[place]]
         first = int(random.integers(max(1, len(states) - _CROP_SLOTS + 1)))
         states, measured = states[first : first + _CROP_SLOTS], measured[first : first + _CROP_SLOTS]
@@ -364,7 +364,8 @@ def train_voice_emotion(
 
 
 def config_for(encoder: SpeechEncoder, heard: Heard) -> VoiceEmotionConfig:
-    """The network's sizes for an encoder, with every label that was heard."""
-    labels = tuple(label for label in AFFECT if any(r.label == label for r in heard.recordings))
+    """The network's sizes for an encoder, with every label that the corpora act."""
+    acted = {label for recording in heard.recordings for label in CORPORA[recording.corpus].labels}
+    labels = tuple(label for label in AFFECT if label in acted)
     states, width = heard.states[0].shape[1:]
     return VoiceEmotionConfig(labels, states, width, encoder_fingerprint(encoder))
