@@ -132,12 +132,12 @@ class TrainVoiceEmotion:
 class Train:
     """Train weights of your own, stage by stage."""
 
-    # One line per stage.
     stage: (
         Annotated[TrainSpeech, tyro.conf.subcommand("speech")]
         | Annotated[TrainTalker, tyro.conf.subcommand("talker")]
         | Annotated[TrainVoiceEmotion, tyro.conf.subcommand("voice-emotion")]
     )
+    """What to train."""
 
     def run(self) -> int:
         """Train it."""
