@@ -30,6 +30,7 @@ _FROWN = (arkit.INDEX["browDownLeft"], arkit.INDEX["browDownRight"])
 FEWEST_FRAMES = 10
 ACTED = re.compile(r"\d\d-\d\d-\d\d_\d\d")
 """Names of the acted set's clips: actor, sentence, emotion, take."""
+NEUTRAL, ANGRY = "01", "06"
 
 _MOUTH = (61, 291, 0, 17, 13, 14, 82, 87, 312, 317, 152)
 
@@ -94,7 +95,7 @@ class ClipFigures:
         gap_slope: How much the head's lips open for each unit that the landmarks' lips open.
         touching: Frames in which the lips touch: both, only the landmarks', only the head's.
         silence_jitter: Noise of the mouth's points while nothing is heard: second differences, in eye distances.
-        rest_weights: (52,) means over silent frames with touching lips (acted sets: of neutral takes); NaN if none.
+        rest_weights: (R, 52) of silent frames with touching lips (acted sets: of neutral takes).
         mean_weights: (52,) means over all frames.
         brow_height: Mean height of the brows over the eyes in the landmarks.
         frames: How many were compared.
@@ -125,7 +126,7 @@ def measure(track: LandmarkTrack, solution: Solution, head: HeadMesh, touching: 
     wanted, got = lead.gap < touching + TOUCHING_SLACK, follow.gap < closed + TOUCHING_SLACK
     shapes = solution.animation.shapes
     quiet = silent_frames(track.audio, track.fps, track.frame_count)
-    resting = quiet[use] & wanted & (not ACTED.match(track.name) or track.name[6:8] == "01")
+    resting = resting_frames(track)[use] & wanted
     return ClipFigures(
         track.name,
         gap_r=_correlation(lead.gap, follow.gap),
@@ -136,7 +137,7 @@ def measure(track: LandmarkTrack, solution: Solution, head: HeadMesh, touching: 
         touching=(int((wanted & got).sum()), int((wanted & ~got).sum()), int((~wanted & got).sum())),
         gap_slope=float(np.polyfit(lead.gap, follow.gap, 1)[0]),
         silence_jitter=_jitter(posed, quiet & solution.valid),
-        rest_weights=shapes[use][resting].mean(0) if resting.any() else np.full(arkit.SHAPE_COUNT, np.nan),
+        rest_weights=shapes[use][resting],
         mean_weights=shapes[use].mean(0),
         brow_height=float(lead.brows.mean()),
         frames=int(use.sum()),
@@ -180,11 +181,10 @@ def load_people(folder: Path, limit: int | None = None) -> dict[str, list[Landma
     return people
 
 
-def resting_frames(set_name: str, track: LandmarkTrack) -> np.ndarray:
-    """(T,) bool: the neutral takes of an acted set, else where nothing is heard."""
-    if set_name == "javanese":
-        return np.full(track.frame_count, track.name[6:8] == "01")
-    return silent_frames(track.audio, track.fps, track.frame_count)
+def resting_frames(track: LandmarkTrack) -> np.ndarray:
+    """(T,) bool: where nothing is heard; none in the acted takes of an acted set. `talker prepare` sees it so too."""
+    silent = silent_frames(track.audio, track.fps, track.frame_count)
+    return silent & (not ACTED.match(track.name) or track.name[6:8] == NEUTRAL)
 
 
 def summary(figures: Sequence[ClipFigures]) -> dict[str, float]:
@@ -211,7 +211,7 @@ def evaluate_set(
     """Solve a set person by person: figures, solved clips, and frames solved per second of processor time."""
     figures, solved, seconds, frames = [], [], 0.0, 0
     for tracks in load_people(folder, clips).values():
-        resting = [resting_frames(folder.name, track) for track in tracks]
+        resting = [resting_frames(track) for track in tracks]
         begin = time.process_time()
         solutions = solve_person(tracks, head, resting)
         seconds += time.process_time() - begin
@@ -228,12 +228,34 @@ def report(name: str, figures: Sequence[ClipFigures], speed: float) -> str:
     """The figures of a set as text."""
     lines = [f"{name}: " + "  ".join(f"{key} {value:.4g}" for key, value in summary(figures).items())]
     lines[0] += f"  {speed:.0f} frames/s"
-    resting = np.nanmean([f.rest_weights for f in figures], 0)
-    lines.append("  at rest: " + (_named(resting, 0.03) or "nothing above 0.03"))
+    lines += _at_rest(name, figures)
     lines.append("  mean:    " + _named(np.mean([f.mean_weights for f in figures], 0), 0.03))
     if name == "javanese":
         lines += _emotions(figures)
     return "\n".join(lines)
+
+
+def _at_rest(name: str, figures: Sequence[ClipFigures]) -> list[str]:
+    """What is left of expression in faces at rest: each person's median weights, gaze aside; and their spread."""
+    people: dict[str, list[np.ndarray]] = defaultdict(list)
+    for f in figures:
+        people[speaker_of(name, f.name)].append(f.rest_weights)
+    frames = {person: np.concatenate(parts) for person, parts in people.items()}
+    resting = {person: np.median(part, 0) for person, part in frames.items() if len(part) >= FEWEST_FRAMES}
+    if not resting:
+        return ["  at rest: nobody was seen at rest"]
+    looks = [i for i, shape in enumerate(arkit.SHAPES) if shape.startswith("eyeLook")]
+    for weights in resting.values():
+        weights[looks] = 0
+    everybody = np.array(list(resting.values()))
+    return [
+        f"  at rest, median of {len(resting)} people: {_named(np.median(everybody, 0), 0.03) or 'nothing above 0.03'}",
+        f"  at rest, mean of {len(resting)} people: {_named(everybody.mean(0), 0.03) or 'nothing above 0.03'}",
+        *(
+            f"  {person} at rest ({len(frames[person])} frames): {_named(weights, 0.08) or 'nothing above 0.08'}"
+            for person, weights in resting.items()
+        ),
+    ]
 
 
 def _emotions(figures: Sequence[ClipFigures]) -> list[str]:
@@ -241,7 +263,7 @@ def _emotions(figures: Sequence[ClipFigures]) -> list[str]:
     lines = []
     for actor in sorted({f.name[:2] for f in figures}):
         neutral, angry = (
-            [f for f in figures if f.name.startswith(actor) and f.name[6:8] == code] for code in ("01", "06")
+            [f for f in figures if f.name.startswith(actor) and f.name[6:8] == code] for code in (NEUTRAL, ANGRY)
         )
         if neutral and angry:
             down = [np.mean([f.mean_weights[list(_FROWN)].mean() for f in clips]) for clips in (neutral, angry)]

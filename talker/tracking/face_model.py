@@ -126,6 +126,13 @@ class FaceModel:
         inside = np.minimum(positions, len(self.index) - 1)
         return inside[self.index[inside] == landmarks]
 
+    def anchored(self, moved: np.ndarray) -> np.ndarray:
+        """(T, N, 3) with brows and lids measured from the corners of the eyes: what all of them share is the head's."""
+        corners = moved[:, self.at(*EYE_CORNERS["Right"], *EYE_CORNERS["Left"])].mean(1, keepdims=True)
+        out = moved.copy()
+        out[:, self.at(*EYE_AREA)] -= corners
+        return out
+
 
 USED_LANDMARKS = {
     *RIGID,

@@ -17,10 +17,13 @@ _ROUNDS = 3
 _MEASURED_DEPTH = 0.5  # How far the landmarker's depth of the resting face replaces the default head's.
 _DEPTH_PRIOR = 0.002  # Square of the turning, in radians, from which on it tells more about depth than that guess.
 
+DEPTH_TRUST = 0.5
+"""Of the landmarker's depth, where turning the head mixes it into what is seen."""
+
 _TOUCHING_PERCENTILE = 3.0  # Everybody's lips touch in more than 3 % of the frames of speech with its pauses.
 _TOUCHING_SLACK = 0.008  # And vary by this much while they do: the landmarker's noise.
 _RESTING_SLACK = 0.025
-_RESTING_SHARE = 0.15
+_LID_PERCENTILE = 60.0  # Noise that opens the eyes weighs more than noise that shuts them: full eyeWide is little.
 _OPEN_EYE = 0.7  # Of the usual opening: less is a blink or its flank.
 _CLOSED_EYE = 0.35  # Of the usual opening: what the landmarker reports of a closed eye when no blink was seen.
 
@@ -43,7 +46,8 @@ def estimate_person(seen: Sequence[np.ndarray], resting: Sequence[np.ndarray], m
 
     Args:
         seen: Per clip (T, N, 3) pixels in the head's axes, NaN in frames without a face.
-        resting: Per clip (T,) bool, frames where the face is believed to be at rest (silence, say); may be all False.
+        resting: Per clip (T,) bool, frames where the face is believed to be at rest (silence, say); all False in a
+            clip that is acted, or in all clips when nothing is known.
         model: The default head.
     """
     known = [np.flatnonzero(np.isfinite(clip).all((1, 2))) for clip in seen]
@@ -55,13 +59,19 @@ def estimate_person(seen: Sequence[np.ndarray], resting: Sequence[np.ndarray], m
     chosen = [frames[-start % every :: every] for frames, start in zip(known, starts, strict=True)]
     frames = np.concatenate([clip[some] for clip, some in zip(seen, chosen, strict=True)]).astype(np.float64)
     rest = np.concatenate([quiet[some] for quiet, some in zip(resting, chosen, strict=True)])
+    calm = np.concatenate([np.full(len(some), quiet.any()) for quiet, some in zip(resting, chosen, strict=True)])
     neutral = model.neutral
     for _ in range(_ROUNDS):
         pose = solve_pose(frames, neutral, model.rigid)
         faces = neutral + pose.residual(frames, neutral, 1.0)
-        neutral = _placed_like(_resting_face(faces, rest, model), model)
+        neutral = _placed_like(_resting_face(faces, rest, calm, model), model)
         neutral = _with_depth(neutral, frames, pose, model)
     right, left = (_lid_scale(faces, side, model) for side in ("Right", "Left"))
+    # Once more as the solver measures expression: a tilted head must not look raised, nor a face of unlike depth.
+    pose = solve_pose(frames, neutral, model.rigid)
+    faces = neutral + model.anchored(pose.residual(frames, neutral, DEPTH_TRUST))
+    moving = model.rigid == 0
+    neutral[moving] = _resting_face(faces, rest, calm, model)[moving]
     return Person(neutral, (right, left))
 
 
@@ -96,18 +106,17 @@ def eye_opening(faces: np.ndarray, side: str, model: FaceModel) -> np.ndarray:
     return np.mean([faces[:, model.at(a)[0], 1] - faces[:, model.at(b)[0], 1] for a, b in pairs], 0)
 
 
-def _resting_face(faces: np.ndarray, rest: np.ndarray, model: FaceModel) -> np.ndarray:
-    """(T, N, 3) aligned faces -> (N, 3): each region as it is when that region rests."""
+def _resting_face(faces: np.ndarray, rest: np.ndarray, calm: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(T, N, 3) aligned faces -> (N, 3): each region as it is when that region rests.
+
+    That is silence; where too little of it was seen, any moment of the clips that have some, then any moment.
+    """
     out = np.median(faces, 0)
-    gap = lip_gap(faces, model)
-    touching = lips_touch(gap, rest)
-    corners = faces[:, model.at(*face.MOUTH_CORNERS)]
-    chin = faces[:, model.at(face.CHIN)[0], 1]
-    mouth = np.stack([corners[:, 0, 0] - corners[:, 1, 0], *corners[..., 1].T, chin], 1)
-    chosen = _most_usual(mouth, touching & rest, touching)
+    touching = lips_touch(lip_gap(faces, model), rest)
+    still = _first_enough(touching & rest, touching & calm, touching)
     lower = model.at(*face.LIPS, *face.MOUTH_AREA, *face.JAW, *face.CHEEKS, *face.NOSE)
     lower = lower[model.rigid[lower] == 0]
-    out[lower] = np.median(faces[chosen][:, lower], 0)
+    out[lower] = np.median(faces[still][:, lower], 0)
     for pair in zip(face.INNER_LIPS_UPPER, face.INNER_LIPS_LOWER, strict=True):
         a, b = model.at(*pair)
         missing = closed_gap(faces[:, a, 1] - faces[:, b, 1], rest) - (out[a, 1] - out[b, 1])
@@ -115,30 +124,27 @@ def _resting_face(faces: np.ndarray, rest: np.ndarray, model: FaceModel) -> np.n
 
     openings = np.stack([eye_opening(faces, side, model) for side in ("Right", "Left")], 1)
     awake = (openings > _OPEN_EYE * np.median(openings, 0)).all(1)
-    lids = model.at(*(k for part in (face.LIDS_UPPER, face.LIDS_LOWER) for side in part.values() for k in side))
-    irises = model.at(*face.IRIS.values())
-    gaze = faces[:, irises, :2].reshape(len(faces), -1)
-    chosen = _most_usual(np.concatenate([openings, 2 * gaze], 1), awake & rest, awake)
-    both = np.concatenate([lids, irises])
-    out[both] = np.median(faces[chosen][:, both], 0)
-
-    brows = model.at(*face.BROWS["Right"], *face.BROWS["Left"])
-    chosen = _most_usual(faces[:, brows, 1], awake & rest, awake)
-    out[brows] = np.median(faces[chosen][:, brows], 0)
+    usual = _first_enough(awake & rest, awake & calm, awake)
+    lids = (*(k for part in (face.LIDS_UPPER, face.LIDS_LOWER) for side in part.values() for k in side),)
+    upper = model.at(*face.BROWS["Right"], *face.BROWS["Left"], *lids, *face.IRIS.values())
+    out[upper] = np.median(faces[usual][:, upper], 0)
+    for side, opening in zip(("Right", "Left"), openings.T, strict=True):
+        _open_eye(out, side, float(np.percentile(opening[usual], _LID_PERCENTILE)), model)
     return out
 
 
-def _most_usual(features: np.ndarray, preferred: np.ndarray, possible: np.ndarray) -> np.ndarray:
-    """Indices of the frames near the mode of (T, F) features: halve the set towards its median again and again."""
-    chosen = np.flatnonzero(preferred)
-    if len(chosen) < _FEWEST_FRAMES:
-        chosen = np.flatnonzero(possible)
-    enough = max(_FEWEST_FRAMES, round(_RESTING_SHARE * len(chosen)))
-    while len(chosen) > enough:
-        distance = np.abs(features[chosen] - np.median(features[chosen], 0)).sum(1)
-        keep = max(enough, len(chosen) * 2 // 3)
-        chosen = chosen[np.sort(np.argsort(distance, kind="stable")[:keep])]
-    return chosen
+def _open_eye(neutral: np.ndarray, side: str, opening: float, model: FaceModel) -> None:
+    """Give one eye of (N, 3) a face this opening, in place: the upper lid moves."""
+    missing = opening - eye_opening(neutral[None], side, model)[0]
+    neutral[model.at(*face.LIDS_UPPER[side]), 1] += missing
+
+
+def _first_enough(*pools: np.ndarray) -> np.ndarray:
+    """Indices of the first of several (T,) masks that has enough frames, else of the last."""
+    for pool in pools:
+        if pool.sum() >= _FEWEST_FRAMES:
+            break
+    return np.flatnonzero(pool)
 
 
 def _with_depth(neutral: np.ndarray, frames: np.ndarray, pose: Pose, model: FaceModel) -> np.ndarray:

@@ -13,7 +13,7 @@ from talker.tracking.descent import descend
 from talker.tracking.face_model import FaceModel
 from talker.tracking.gaze import solve_gaze
 from talker.tracking.landmarks import LandmarkTrack
-from talker.tracking.person import Person, estimate_person, lip_gap
+from talker.tracking.person import DEPTH_TRUST, Person, estimate_person, lip_gap
 from talker.tracking.pose import Pose, head_angles, solve_pose
 from talker.tracking.rest import silent_frames
 
@@ -23,12 +23,11 @@ _FREE = np.array(face.SOLVED)
 _ROUNDS = 3
 _SWEEPS = 80
 _TOLERANCE = 0.0005
-_DEPTH_TRUST = 0.5  # Of the landmarker's depth, where turning the head mixes it into what is seen.
 _OUTLIER = 0.06  # Eye distances: a landmark further from what any face can do no longer pulls harder.
 
 # What a full weight costs before any landmark has moved: a parsimonious face uses few and likely shapes.
 # Small movements of brows and nose are noise more often than not.
-_SPARSITY = {"mouth": 4.0, "jaw": 4.0, "eyes": 10.0, "brows": 14.0, "cheeks": 20.0, "nose": 25.0, "tongue": 0.0}
+_SPARSITY = {"mouth": 4.0, "jaw": 4.0, "eyes": 20.0, "brows": 22.0, "cheeks": 20.0, "nose": 25.0, "tongue": 0.0}
 _RIDGE = 120.0
 _UNLIKELY = {  # Times the ridge: what landmarks hardly tell apart goes to the more usual movement.
     "jawForward": 10.0,
@@ -102,9 +101,7 @@ def solve_track(track: LandmarkTrack, seen: np.ndarray, person: Person, model: F
         low, high = max(start - _OVERLAP, 0), min(stop + _OVERLAP, len(seen))
         part, inside = slice(low, high), slice(start - low, stop - low)
         filled = _filled(seen, low_frame[part], high_frame[part], np.arange(low, high))
-        solved, sure = _solve_stretch(
-            filled, known[part], bridged[part], track.cuts[part], track.fps, person, model
-        )
+        solved, sure = _solve_stretch(filled, known[part], bridged[part], track.cuts[part], track.fps, person, model)
         curves[start:stop], confidence[start:stop] = solved[inside], sure[inside]
     valid = bridged & (confidence > 0)
     return Solution(FaceAnimation(curves, track.fps, track.audio, {"source": track.name}), confidence, valid)
@@ -121,7 +118,7 @@ def _solve_stretch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(T, 61) curves and (T,) confidence of frames without holes."""
     pose = solve_pose(seen, person.neutral, model.rigid)
-    moved = _anchored(pose.residual(seen, person.neutral, 1.0), model)
+    moved = model.anchored(pose.residual(seen, person.neutral, 1.0))
     curves = solve_gaze(moved, known, person, model)
     weights = arkit.looks_from_eye_angles(curves)[:, : arkit.SHAPE_COUNT].astype(np.float64)
     gram, smoothness, sparsity = _priors(model, fps)
@@ -130,7 +127,7 @@ def _solve_stretch(
     for round_number in range(_ROUNDS):
         shape = _shape(weights, person, model)
         pose = solve_pose(seen, shape, model.rigid, pose)
-        error = _anchored(pose.residual(seen, shape, _DEPTH_TRUST), model)
+        error = model.anchored(pose.residual(seen, shape, DEPTH_TRUST))
         if round_number > 0:  # Before anything is explained, an open mouth is not an outlier.
             error = _tamed(error)
         moved = _lids_scaled(error + shape - person.neutral, person.lid_scale, model)
@@ -189,14 +186,6 @@ def _priors(model: FaceModel, fps: float) -> tuple[np.ndarray, np.ndarray, np.nd
     part = [arkit.region(name) for name in arkit.SHAPES]
     smoothness = own * np.array([_SMOOTHNESS[p] for p in part]) * (fps / 25) ** 2
     return gram, smoothness, np.array([_SPARSITY[p] for p in part])
-
-
-def _anchored(error: np.ndarray, model: FaceModel) -> np.ndarray:
-    """(T, N, 3) with brows and lids measured from the corners of the eyes: what all of them share is the head's."""
-    corners = error[:, model.at(*face.EYE_CORNERS["Right"], *face.EYE_CORNERS["Left"])].mean(1, keepdims=True)
-    out = error.copy()
-    out[:, model.at(*face.EYE_AREA)] -= corners
-    return out
 
 
 def _tamed(error: np.ndarray) -> np.ndarray:
