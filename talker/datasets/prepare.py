@@ -5,6 +5,7 @@ delay of their pictures, clips to shards.
 What a pass has finished lies in the output folder, so a killed run continues where it was.
 """
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import talker.tracking
 from talker.datasets.clip_work import (
     Settings,
     delay_path,
@@ -28,6 +30,8 @@ from talker.datasets.runner import LocalPool, RayPool
 from talker.datasets.shards import ROWS_FOLDER, ShardTask, shard_path, write_shard
 from talker.datasets.source import ClipSource
 from talker.errors import TalkerError
+from talker.resources import rigs_dir
+from talker.tracking.sighting import sighting_file
 
 WORK_FOLDER = ".work"
 _TEMPORARY = ".talker-*"
@@ -59,12 +63,19 @@ class PrepareOptions:
             raise TalkerError(f"validation {self.validation:g} and test {self.test:g} leave no speaker to train on")
 
 
+def tracker_digest() -> str:
+    """Changes whenever landmarks may become other curves: with the tracker's code, the head and how it is seen."""
+    folder = Path(talker.tracking.__file__).parent
+    files = [*sorted(folder.glob("*.py")), rigs_dir() / "arkit" / "head.npz", sighting_file()]
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+
+
 def prepare(reader: Reader, output: Path, settings: Settings, options: PrepareOptions) -> Summary:
     """Make (or go on making) the shards of a data set; returns what came of it.
 
     `settings.work` is set by this function.
     """
-    content = repr(replace(settings, work=Path(), landmarker=None))
+    content = repr((replace(settings, work=Path(), landmarker=None), tracker_digest()))
     plan = make_plan(reader, (options.validation, options.test), options.per_shard, content)
     if plan.videos:
         from talker.tracking.landmarker import find_landmarker
