@@ -5,7 +5,7 @@ goes down it sees three quarters, of a stretched mouth half, and a funnel looks 
 explains landmarks by the mean of what a shape does to the mesh and what the landmarker makes of it. On stretches of
 real iPhone takes, drawn and tracked, that lowered the mean error of the twenty main shapes from 0.063 to 0.055.
 
-`python -m talker.tracking.sighting --landmarker FILE` looks again, which takes a minute; do so when the head changes.
+`python -m talker.tracking.sighting --landmarker FILE` looks again, in two minutes; do so when the head changes.
 """
 
 import sys
@@ -29,6 +29,13 @@ from talker.tracking.pose import solve_pose
 _PIXELS = 512
 _WEIGHTS = (0.35, 0.7, 0.7, 0.35, 0.0)
 _AJAR = (0.0, 0.25)  # Values of jawOpen at which the mouth's shapes are looked at.
+_COMBINATIONS = 150
+_COMING_AND_GOING = (0.4, 0.8, 1.0, 0.6)
+_MOST_TOGETHER = 5
+_TURNED = 0.08  # Radians, standard deviation of the head's angles meanwhile.
+# Lids and lowered brows hide each other, so they are judged by combinations too: that tells the frown of eyes that shut
+# a little. Of the mouth's shapes, which look like one another, combinations would teach the wrong ones.
+_JUDGED_TOGETHER = ("eye", "browDown")
 _SIDEWAYS = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 _UNSEEN = ("eyeLook", "cheek", "tongue")  # The irises, or nothing, tell of them.
 _BLEND = 0.06  # Eye distances on either side of the middle over which a pair's movement is shared out.
@@ -99,7 +106,8 @@ def look_at_shapes(head: HeadMesh, landmarker: Path) -> np.ndarray:
     from talker.tracking.face_model import RIGID
 
     groups = list(_groups())
-    curves = _poses(groups)
+    alone = _poses(groups)
+    curves = np.concatenate([alone, _combinations(groups)])
     seen = sighted_track(curves, 30.0, head, landmarker).points().astype(np.float64)
     if not np.isfinite(seen).all():
         raise TalkerError("the face landmarker does not see the default head in all its shapes")
@@ -111,14 +119,22 @@ def look_at_shapes(head: HeadMesh, landmarker: Path) -> np.ndarray:
         faces = neutral + solve_pose(seen, neutral, rigid).residual(seen, neutral, 1.0)
         neutral = faces[resting].mean(0)
     design = np.stack([curves[:, group[0]] for group in groups], 1).astype(np.float64)
-    normal = design.T @ design + _RIDGE * np.eye(len(groups))
-    slopes = np.linalg.solve(normal, design.T @ (faces - neutral).reshape(len(faces), -1))
+    moved = (faces - neutral).reshape(len(faces), -1)
+    slopes = _slopes(design[: len(alone)], moved[: len(alone)])
+    mingled = [arkit.SHAPES[group[0]].startswith(_JUDGED_TOGETHER) for group in groups]
+    slopes[mingled] = _slopes(design, moved)[mingled]
     deltas = np.zeros((arkit.SHAPE_COUNT, LANDMARK_COUNT, 3))
     for group, slope in zip(groups, slopes.reshape(len(groups), -1, 3), strict=True):
         for shape in group:
             share = 1.0 if len(group) == 1 else side if arkit.SHAPES[shape].endswith("Left") else 1 - side
             deltas[shape] = slope * share
     return deltas
+
+
+def _slopes(design: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """(T, G) weights, (T, K) measurements -> (G, K)."""
+    out: np.ndarray = np.linalg.solve(design.T @ design + _RIDGE * np.eye(design.shape[1]), design.T @ moved)
+    return out
 
 
 def _groups() -> Iterator[tuple[int, ...]]:
@@ -147,6 +163,20 @@ def _poses(groups: list[tuple[int, ...]]) -> np.ndarray:
                 row[list(group)] = weight
                 rows.append(row)
     return np.array(rows)
+
+
+def _combinations(groups: list[tuple[int, ...]]) -> np.ndarray:
+    """(T, 61) a few groups of shapes at a time, drawn by lot, coming and going together while the head is turned."""
+    jaw, close = arkit.INDEX["jawOpen"], arkit.INDEX["mouthClose"]
+    lot = np.random.default_rng(5)
+    peaks = np.zeros((_COMBINATIONS, arkit.CHANNEL_COUNT))
+    for peak in peaks:
+        for group in lot.choice(len(groups), lot.integers(1, _MOST_TOGETHER + 1), replace=False):
+            peak[list(groups[group])] = lot.uniform(0.2, 0.9)
+        peak[jaw] = max(peak[jaw], lot.choice([0.0, lot.uniform(0.05, 0.4)]))
+        peak[close] = min(peak[close], peak[jaw])
+    peaks[:, arkit.HEAD] = lot.normal(0.0, _TURNED, (_COMBINATIONS, 3))
+    return (peaks[:, None] * np.array(_COMING_AND_GOING)[:, None]).reshape(-1, arkit.CHANNEL_COUNT).astype(np.float32)
 
 
 def main(arguments: list[str]) -> None:
