@@ -27,7 +27,7 @@ def lively():
     """A small model with random weights that moves every channel: for what must hold for any weights."""
     torch.manual_seed(3)
     encoder = SpeechEncoder.from_config(
-        SpeechEncoderConfig(conv_width=24, layers=2, width=32, heads=2, feed_forward=64, attention_reach=10)
+        SpeechEncoderConfig(layers=2, width=32, heads=2, feed_forward=64, attention_reach=10)
     )
     speaker = Talker(TalkerConfig(feature_width=32, width=32))
     torch.nn.init.normal_(speaker.output.weight, std=0.1)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from talker.cli.output import OptionalPath, say
+from talker.cli.output import OptionalName, OptionalPath, say
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class TrainSpeech:
     """Folder made by `python -m talker.training.synthesis`: speech whose phones are known to the frame."""
     cache: OptionalPath = None
     """Folder to keep what the teacher hears, 2 GB for 5 hours of speech; inside the output folder by default."""
+    align: OptionalName = None
+    """Speech encoder that tells where in GRID's words their phones lie, such as an earlier run's: `default`, or DIR."""
     steps: int = 6000
     """Optimiser steps; each hears 64 seconds of speech and takes one to two seconds on two CPU cores."""
     learning_rate: float = 5e-4
@@ -56,41 +58,57 @@ class TrainSpeech:
                 cache=self.cache,
                 resume=self.resume,
                 say=say,
+                align=self.align,
             )
         return 0
 
 
 @dataclass(frozen=True)
 class TrainTalker:
-    """Train speech encoder and talker together, from tracked talking video.
+    """Train what moves the face by what a speech encoder hears, from shards that `talker prepare` made.
 
     For example:
-      talker train talker --data ../shared/data -o mine
-      talker train talker --data ../shared/data -o mine --resume
+      talker prepare talker ../shared/data -o shards
+      talker train talker --shards shards -o mine
+      torchrun --nproc-per-node 4 -m talker train talker --shards shards other_shards --encoder hearing -o mine
     """
 
-    data: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """Folder that holds the sets grid_s1 and javanese, or one of them."""
+    shards: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR")]
+    """Folders of shards: learnt from is their training part, judged by their validation part."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
-    """Folder for the weights, usable with `talker animate --model` from the first checkpoint on."""
-    steps: int = 3000
-    """Optimiser steps; each hears 24 seconds of speech and takes about half a second on one CPU core."""
-    learning_rate: float = 8e-4
+    """Folder for the weights, usable with `talker animate --model` from the first checkpoint on, and their history."""
+    encoder: Annotated[str, tyro.conf.arg(metavar="NAME")] = "default"
+    """Speech encoder to hear with, which stays as it is: `default`, or the folder of another."""
+    steps: int = 1500
+    """Optimiser steps; each hears 72 seconds of speech and takes one to two seconds on one CPU core."""
+    learning_rate: float = 1e-3
     """Peak learning rate."""
     seed: int = 0
     """Decides initial weights, batches and dropout."""
     bfloat16: bool = False
     """Compute in bfloat16: nearly twice as fast on processors that have it."""
+    shippable: bool = False
+    """Learn only from clips under licences that let the weights be given to anybody."""
     resume: bool = False
     """Continue from the last checkpoint in the output folder."""
 
     def run(self) -> int:
         """Train and report."""
+        from talker.training import processes
         from talker.training.loop import LoopOptions
         from talker.training.talker import train_talker
 
         options = LoopOptions(self.steps, self.learning_rate, self.seed, bfloat16=self.bfloat16)
-        train_talker(self.data, self.output, options, resume=self.resume, say=say)
+        with processes.together():
+            train_talker(
+                self.shards,
+                self.output,
+                options,
+                self.encoder,
+                shippable=self.shippable,
+                resume=self.resume,
+                say=say,
+            )
         return 0
 
 

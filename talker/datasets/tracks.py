@@ -1,4 +1,4 @@
-"""Tracked talking video as training sees it: pixels and scores without holes, and where the sound lies."""
+"""Tracked talking video as an experiment sees it: pixels without holes, and where the sound lies."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ class TrackedClip:
         fps: Video frames per second; the sound starts with frame 0.
         points: (T, 478, 2) float32 pixels, x right and y down; points that were not kept are not-a-number. A frame
             without a face repeats the nearest one that has one.
-        scores: MediaPipe's blend-shape scores by ARKit name, each (T,) float32 in [0, 1].
         found: (T,) bool, whether a face was found in the frame.
         audio_path: The sound file.
     """
@@ -27,7 +26,6 @@ class TrackedClip:
     id: str
     fps: float
     points: np.ndarray
-    scores: dict[str, np.ndarray]
     found: np.ndarray
     audio_path: Path
 
@@ -46,8 +44,7 @@ def read_tracks(folder: Path) -> Iterator[TrackedClip]:
         nearest = _nearest(track.found)
         points = np.full((track.frame_count, LANDMARK_COUNT, 2), np.nan, np.float32)
         points[:, track.index] = track.landmarks[nearest, :, :2]
-        scores = {name: values[nearest] for name, values in track.scores.items()}
-        yield TrackedClip(name, track.fps, points, scores, track.found, tracks.sound_path(number))
+        yield TrackedClip(name, track.fps, points, track.found, tracks.sound_path(number))
 
 
 def _nearest(found: np.ndarray) -> np.ndarray:

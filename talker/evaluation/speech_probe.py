@@ -7,7 +7,7 @@ The sound is clean, or the same sound with noise, through a telephone, or in a r
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,14 +21,17 @@ from talker.audio import NETWORK_RATE
 from talker.datasets.tracks import TrackedClip, read_tracks
 from talker.files import atomic_output, read_text
 from talker.models.speech_encoder import FEATURE_FPS, SpeechEncoder, SpeechEncoderConfig, frame_count
-from talker.training.targets import chin_drop, lip_gap, mouth_width
-from talker.training.teachers import TEACHERS, load_teacher
+from talker.training.teachers import load_teacher
 
 TRAINED_ON = "grid_s1"
 STRANGERS = ("first_impressions", "javanese")
 MEASURES = ("gap", "width", "chin")
-Features = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
-"""Recordings (N,) at 16 kHz -> (ceil(N / 320), width) each."""
+Features = Callable[[Sequence[np.ndarray]], dict[str, list[np.ndarray]]]
+"""Recordings (N,) at 16 kHz -> by name, one or more kinds of features, (ceil(N / 320), width) of each recording."""
+
+# MediaPipe landmark numbers; upper and lower inner lip in the middle and either side of it.
+_INNER_LIPS = ((13, 14), (82, 87), (312, 317))
+_MOUTH_CORNERS, _EYE_CORNERS, _NOSE_BRIDGE_AND_CHIN = (61, 291), (33, 263), (168, 152)
 
 _NOISE_DB = 10.0
 # Few steps and many dropped features: one man and one grammar are quickly learnt by heart.
@@ -59,6 +62,8 @@ class Probe:
     """Folder with the packages that hold Whisper's encoders; without it they are left out."""
     encoder: tuple[str, ...] = ("default",)
     """Encoders to compare: "default", or folders."""
+    teachers: tuple[str, ...] = ("whisper-tiny.en", "whisper-base")
+    """Whisper encoders to compare with."""
     conditions: tuple[str, ...] = ("clean", "noise", "telephone", "room")
     """What happens to the strangers' sound."""
     seeds: int = 2
@@ -71,27 +76,33 @@ class Probe:
         training = read_clips(self.data / TRAINED_ON)
         tests = {name: read_clips(self.data / name) for name in STRANGERS}
         rows = []
-        for name, features in self._encoders().items():
+        for features in self._encoders():
             learnt = features([clip.samples for clip in training])
-            probes = [train_probe(learnt, training, seed) for seed in range(self.seeds)]
+            probes = {
+                name: [train_probe(heard, training, seed) for seed in range(self.seeds)]
+                for name, heard in learnt.items()
+            }
             for condition in self.conditions:
                 for set_name, clips in tests.items():
-                    heard = features([CONDITIONS[condition](clip.samples) for clip in clips])
-                    figures = np.mean([correlations(probe, heard, clips) for probe in probes], axis=0)
-                    row = {"encoder": name, "condition": condition, "set": set_name}
-                    rows.append(row | dict(zip(MEASURES, figures.round(3).tolist(), strict=True)))
-                    print("  ".join(f"{value:>16}" for value in rows[-1].values()), flush=True)  # noqa: T201
+                    for name, heard in features([CONDITIONS[condition](clip.samples) for clip in clips]).items():
+                        figures = np.mean([correlations(probe, heard, clips) for probe in probes[name]], axis=0)
+                        row = {"encoder": name, "condition": condition, "set": set_name}
+                        rows.append(row | dict(zip(MEASURES, figures.round(3).tolist(), strict=True)))
+                        print("  ".join(f"{value:>16}" for value in rows[-1].values()), flush=True)  # noqa: T201
         if self.output:
             with atomic_output(self.output) as temporary:
                 temporary.write_text(json.dumps(rows, indent=1) + "\n")
 
-    def _encoders(self) -> dict[str, Features]:
-        encoders: dict[str, Features] = {"log-mel": log_mel}
+    def _encoders(self) -> Iterator[Features]:
+        yield log_mel
         torch.manual_seed(0)
-        encoders["untrained"] = encoder_features(SpeechEncoder.from_config(SpeechEncoderConfig()))
-        if self.packages is not None:
-            encoders |= {name: teacher_features(name, self.packages) for name in TEACHERS}
-        return encoders | {name: encoder_features(SpeechEncoder.load(name)) for name in self.encoder}
+        yield encoder_features("untrained", SpeechEncoder.from_config(SpeechEncoderConfig()))
+        for name in self.encoder:
+            yield encoder_features(name, SpeechEncoder.load(name))
+        if self.packages is None:
+            return
+        for name in self.teachers:
+            yield teacher_features(name, self.packages)
 
 
 def read_clips(folder: Path) -> list[ProbeClip]:
@@ -104,12 +115,23 @@ def read_clips(folder: Path) -> list[ProbeClip]:
 def _probe_clip(clip: TrackedClip, mouth_after_audio: float) -> ProbeClip:
     samples = clip.samples()
     rows = (np.arange(frame_count(len(samples))) / FEATURE_FPS + mouth_after_audio) * clip.fps
-    values = np.stack([lip_gap(clip), mouth_width(clip), chin_drop(clip)], axis=1)
+    values = _measures(clip)
     times = np.arange(len(values))
     measured = np.stack([np.interp(rows, times, column) for column in values.T], axis=1)
     nearest = np.clip(np.rint(rows), 0, len(values) - 1).astype(int)
     valid = clip.found[nearest] & (rows >= 0) & (rows <= len(values) - 1)
     return ProbeClip(clip.id, samples, measured.astype(np.float32), valid)
+
+
+def _measures(clip: TrackedClip) -> np.ndarray:
+    """(T, 3) of `MEASURES`: distances in the picture, in outer eye distances."""
+    gap = np.mean([_distance(clip, pair) for pair in _INNER_LIPS], axis=0)
+    lengths = np.stack([gap, _distance(clip, _MOUTH_CORNERS), _distance(clip, _NOSE_BRIDGE_AND_CHIN)], axis=1)
+    return lengths / _distance(clip, _EYE_CORNERS)[:, None]
+
+
+def _distance(clip: TrackedClip, pair: tuple[int, int]) -> np.ndarray:
+    return np.linalg.norm(clip.points[:, pair[0]] - clip.points[:, pair[1]], axis=-1)
 
 
 class ProbeNetwork(nn.Module):
@@ -166,24 +188,25 @@ def correlations(probe: ProbeNetwork, features: Sequence[np.ndarray], clips: Seq
     return np.median(scores, axis=0)
 
 
-def encoder_features(encoder: SpeechEncoder) -> Features:
+def encoder_features(name: str, encoder: SpeechEncoder) -> Features:
     """The encoder's last layer."""
-
-    @torch.inference_mode()
-    def features(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [encoder(torch.from_numpy(samples)[None])[0].numpy() for samples in recordings]
-
     encoder.eval()
-    return features
+    return lambda recordings: {name: [encoder.features(samples) for samples in recordings]}
 
 
 def teacher_features(name: str, packages: Path) -> Features:
-    """A Whisper encoder's last layer."""
-    teacher = load_teacher(name, packages)
-    return lambda recordings: [states[-1].numpy() for states in teacher.features(recordings)]
+    """A Whisper encoder's last layer, which its decoder reads, and the one half-way up, which tells most of lips."""
+    teacher = load_teacher(name, packages, bfloat16=True)
+    layers = len(teacher.encoder.layers)
+
+    def features(recordings: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]]:
+        heard = teacher.features(recordings)
+        return {f"{name} {n}/{layers}": [states[n].numpy() for states in heard] for n in (layers, layers // 2)}
+
+    return features
 
 
-def log_mel(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
+def log_mel(recordings: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]]:
     """80 log-mel bands, two frames of 10 ms side by side."""
     from transformers import WhisperFeatureExtractor
 
@@ -194,7 +217,7 @@ def log_mel(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
         mel = extractor(padded, sampling_rate=NETWORK_RATE, padding="do_not_pad").input_features[0].T
         frames = frame_count(len(samples))
         out.append(mel[: 2 * frames].reshape(frames, -1))
-    return out
+    return {"log-mel": out}
 
 
 def _noise(samples: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from talker.audio import NETWORK_RATE
 from talker.errors import TalkerError
+from talker.models.log_mel import AsTheyAre, LogMelStem
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -30,10 +31,6 @@ class SpeechEncoderConfig:
     """Sizes of our own encoder.
 
     Attributes:
-        conv_width: Channels of the convolutions that turn samples into frames.
-        conv_kernel: Their lengths. The first is a bank of 20 ms band-pass filters: started at the mel bands, it learns
-            from minutes of speech what wav2vec's stack of seven short convolutions learns from days.
-        conv_stride: Their strides; the product is `HOP_SAMPLES`.
         layers: Transformer layers.
         width: Features per frame.
         heads: Attention heads.
@@ -41,25 +38,16 @@ class SpeechEncoderConfig:
         position_kernel: Frames seen by the convolution that tells positions apart (odd).
         attention_reach: Frames that a layer may look back and ahead. It bounds what any frame can depend on, so that
             long recordings can be cut into overlapping pieces without changing the result.
-        dropout: Share of the transformer's inputs that is dropped in training.
     """
 
-    conv_width: int = 192
-    conv_kernel: tuple[int, ...] = (320, 3, 3)
-    conv_stride: tuple[int, ...] = (80, 2, 2)
-    layers: int = 4
-    width: int = 256
-    heads: int = 4
-    feed_forward: int = 1024
+    layers: int = 3
+    width: int = 512
+    heads: int = 8
+    feed_forward: int = 2048
     position_kernel: int = 31
-    attention_reach: int = 25
-    dropout: float = 0.1
+    attention_reach: int = 50
 
     def __post_init__(self) -> None:
-        if math.prod(self.conv_stride) != HOP_SAMPLES:
-            raise TalkerError(
-                f"convolution strides {self.conv_stride} must multiply to {HOP_SAMPLES} samples per frame"
-            )
         if self.position_kernel % 2 == 0:
             raise TalkerError(f"position_kernel must be odd, not {self.position_kernel}")
 
@@ -73,7 +61,13 @@ class SpeechEncoder(nn.Module):
         super().__init__()
         self.network: Any = network
         self.config = config  # None for a published network: `network.config` says all there is to know.
+        if config is not None:
+            # wav2vec 2.0 tells places apart by a convolution alone; what attends to "the frame before" needs more.
+            self.nearness = nn.Parameter(torch.zeros(config.layers, config.heads, 2 * config.attention_reach + 1))
         self.normalise = normalise  # Published checkpoints were trained on zero mean and unit variance.
+        if config is not None:
+            self.window_samples = LogMelStem.window_samples
+            return
         kernels, strides = network.config.conv_kernel, network.config.conv_stride
         if math.prod(strides) != HOP_SAMPLES:
             raise TalkerError(f"this encoder makes a frame every {math.prod(strides)} samples instead of {HOP_SAMPLES}")
@@ -82,37 +76,35 @@ class SpeechEncoder(nn.Module):
 
     @classmethod
     def from_config(cls, config: SpeechEncoderConfig) -> "SpeechEncoder":
-        """A new encoder with random weights and a mel filter bank in front."""
+        """A new encoder with random weights: a `Wav2Vec2Model` that hears through a log-mel spectrogram.
+
+        wav2vec's own stack of convolutions costs more than three of its layers, and needs days of speech to find what
+        the spectrogram knows.
+        """
         from transformers.models.wav2vec2.configuration_wav2vec2 import Wav2Vec2Config
         from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
 
-        network = Wav2Vec2Model(
+        network: Any = Wav2Vec2Model(
             Wav2Vec2Config(
                 hidden_size=config.width,
                 num_hidden_layers=config.layers,
                 num_attention_heads=config.heads,
                 intermediate_size=config.feed_forward,
-                feat_proj_dropout=config.dropout,
                 hidden_dropout=0.0,
                 activation_dropout=0.0,
                 attention_dropout=0.0,
                 layerdrop=0.0,
-                # A norm over time would make every frame depend on the whole recording and on its padding.
-                feat_extract_norm="layer",
                 do_stable_layer_norm=True,
-                conv_dim=(config.conv_width,) * len(config.conv_kernel),
-                conv_kernel=config.conv_kernel,
-                conv_stride=config.conv_stride,
-                conv_bias=True,
+                conv_dim=(1,),
+                conv_kernel=(1,),
+                conv_stride=(1,),
                 num_conv_pos_embeddings=config.position_kernel,
                 apply_spec_augment=False,
                 mask_time_prob=0.0,
                 mask_feature_prob=0.0,
             )
         )
-        with torch.no_grad():
-            first = network.feature_extractor.conv_layers[0].conv
-            first.weight.copy_(_mel_filters(config.conv_width, config.conv_kernel[0])[:, None])
+        network.feature_extractor, network.feature_projection = LogMelStem(config.width), AsTheyAre()
         return cls(network, config)
 
     @classmethod
@@ -180,7 +172,7 @@ class SpeechEncoder(nn.Module):
     def hidden_states(self, samples: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, ...]:
         """What goes into the first layer, then what comes out of each: `layers + 1` tensors like that of `forward`.
 
-        The first is the projected convolutions plus the position convolution. The last is what `forward` passes
+        The first is the convolutions' result plus the position convolution. The last is what `forward` passes
         through the final norm. No other norm is applied: our layers, and those of published networks with
         `do_stable_layer_norm`, add to a running sum whose size grows from state to state.
         """
@@ -215,7 +207,7 @@ class SpeechEncoder(nn.Module):
         return [state[0] if state.ndim == 3 else state for state in states]
 
     def _local_states(self, samples: Tensor, lengths: Tensor | None, reach: int) -> tuple[Tensor, ...]:
-        """What `Wav2Vec2Model` does, with attention limited to a band around each frame."""
+        """What `Wav2Vec2Model` does, with attention limited to a band around each frame and biased by distance."""
         network = self.network
         if lengths is not None:  # Whatever the padding holds, be it not-a-number.
             inside = torch.arange(samples.shape[1], device=samples.device) < lengths.to(samples.device)[:, None]
@@ -227,8 +219,9 @@ class SpeechEncoder(nn.Module):
         hidden = hidden + network.encoder.pos_conv_embed(hidden)
         bias = _attention_bias(kept, reach)
         states = [hidden * keep]
-        for layer in network.encoder.layers:
-            hidden = hidden + _local_attention(layer.attention, layer.layer_norm(hidden), bias, reach)
+        for layer, nearness in zip(network.encoder.layers, self.nearness, strict=True):
+            near = bias + _spread(nearness, reach)
+            hidden = hidden + _local_attention(layer.attention, layer.layer_norm(hidden), near, reach)
             hidden = hidden + layer.feed_forward(layer.final_layer_norm(hidden))
             states.append(hidden * keep)
         return tuple(states)
@@ -289,6 +282,12 @@ def _attention_bias(kept: Tensor, reach: int) -> Tensor:
     return torch.zeros((), device=kept.device).where(near & keys[:, None], _NEVER)
 
 
+def _spread(nearness: Tensor, reach: int) -> Tensor:
+    """(heads, 2 * reach + 1) by distance -> (heads, block, window), for every frame of a block and all it sees."""
+    keys = torch.arange(_ATTENTION_BLOCK + 2 * reach, device=nearness.device)
+    return nearness[:, (keys - keys[:_ATTENTION_BLOCK, None]).clamp(0, 2 * reach)]
+
+
 def _local_attention(attention: Any, hidden: Tensor, bias: Tensor, reach: int) -> Tensor:
     """`Wav2Vec2Attention` in blocks: a block's frames share the keys around them, so time is linear in the length."""
     batch, length, width = hidden.shape
@@ -317,26 +316,3 @@ def _windows(values: Tensor, reach: int) -> Tensor:
 def frame_count(sample_count: int) -> int:
     """Frames that cover `sample_count` samples."""
     return -(-sample_count // HOP_SAMPLES)
-
-
-def _mel_filters(count: int, length: int, phases: int = 3) -> Tensor:
-    """(count, length) windowed cosines at mel-spaced frequencies, each in several phases so that their rectified
-    sum follows the loudness of the band whatever the phase of the sound.
-    """  # noqa: D205
-    bands = count // phases
-    mel = torch.linspace(_mel(80.0), _mel(7600.0), bands)
-    frequency = 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-    seconds = (torch.arange(length) - (length - 1) / 2) / NETWORK_RATE
-    # Higher bands are wider, hence their filters shorter; speech is weaker there, hence their gain higher.
-    spread = torch.clamp(1.5 / frequency, min=0.0012, max=length / NETWORK_RATE / 4)
-    window = torch.exp(-0.5 * (seconds / spread[:, None]) ** 2)
-    gain = (frequency / 500.0).clamp(min=1.0) / window.norm(dim=1)
-    shift = torch.arange(phases) * (2 * math.pi / phases)
-    wave = torch.cos(2 * math.pi * frequency[:, None, None] * seconds + shift[None, :, None])
-    filters = (wave * (window * gain[:, None])[:, None]).reshape(bands * phases, length)
-    rest = torch.randn(count - len(filters), length) * length**-0.5
-    return torch.cat([filters, rest])
-
-
-def _mel(frequency: float) -> float:
-    return 2595.0 * math.log10(1.0 + frequency / 700.0)

@@ -19,13 +19,16 @@ class TalkerConfig:
         dilations: One residual block per entry: the spacing of its taps in frames.
         kernel: Taps of each block (odd).
         dropout: Used in training only.
+        feature_dropout: Share of the features that is kept from it, each for a whole clip, in training: what a few
+            speakers do with all of them together is quickly learnt by heart.
     """
 
-    feature_width: int = 256
-    width: int = 256
-    dilations: tuple[int, ...] = (1, 2, 4, 1)
+    feature_width: int = 512
+    width: int = 192
+    dilations: tuple[int, ...] = (1, 2, 1)
     kernel: int = 5
-    dropout: float = 0.1
+    dropout: float = 0.2
+    feature_dropout: float = 0.4
 
     def __post_init__(self) -> None:
         if self.kernel % 2 == 0:
@@ -38,6 +41,11 @@ class Talker(nn.Module):
     def __init__(self, config: TalkerConfig) -> None:
         super().__init__()
         self.config = config
+        self.feature_mean: Tensor
+        self.feature_scale: Tensor
+        self.register_buffer("feature_mean", torch.zeros(config.feature_width))
+        self.register_buffer("feature_scale", torch.ones(config.feature_width))
+        self.feature_dropout = nn.Dropout1d(config.feature_dropout)
         self.input = nn.Linear(config.feature_width, config.width)
         self.blocks = nn.ModuleList(_Block(config, dilation) for dilation in config.dilations)
         self.norm = nn.LayerNorm(config.width)
@@ -49,6 +57,11 @@ class Talker(nn.Module):
     def reach(self) -> int:
         """Frames of context on either side that can change a frame."""
         return self.config.kernel // 2 * sum(self.config.dilations)
+
+    def measure_features(self, features: Tensor) -> None:
+        """Set what the features are standardised by from (N, feature_width) of them."""
+        self.feature_mean.copy_(features.mean(0))
+        self.feature_scale.copy_(1.0 / (features.std(0) + 1e-3))
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Shape weights before clamping, for losses: a clamped output would stop learning at its limits.
@@ -63,7 +76,8 @@ class Talker(nn.Module):
         keep = torch.ones((*features.shape[:2], 1)).to(features)
         if lengths is not None:
             keep = (torch.arange(features.shape[1]) < lengths.cpu()[:, None])[..., None].to(features)
-        hidden = self.input(features) * keep
+        standard = (features - self.feature_mean) * self.feature_scale
+        hidden = self.input(self.feature_dropout(standard.transpose(1, 2)).transpose(1, 2)) * keep
         for block in self.blocks:
             hidden = block(hidden, keep)
         return self.output(self.norm(hidden))

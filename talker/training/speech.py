@@ -1,8 +1,8 @@
 """`talker train speech`: a small speech encoder learns to hear as Whisper does, and to name phones.
 
-The student starts from the layers of a small Whisper encoder, so that minutes of training go into hearing nearby frames
-only, through noise and rooms, straight from the samples, instead of into hearing at all. What it then learns from is a
-larger Whisper's features of the same speech when it was still clean.
+The student starts as the lower half of a Whisper encoder, so that minutes of training go into hearing nearby frames,
+through noise and rooms, instead of into hearing at all. What it then learns from is what that Whisper makes of the same
+speech when it was still clean, half-way up and further up than the student reaches.
 """
 
 import copy
@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from talker.datasets.phone_times import grid_words
 from talker.errors import TalkerError
-from talker.models.checkpoint import save_speech
+from talker.models.checkpoint import load_speech, save_speech
 from talker.models.speech import Speech
 from talker.models.speech_encoder import HOP_SAMPLES, SpeechEncoder, SpeechEncoderConfig
 from talker.phones import PHONES
@@ -25,20 +26,18 @@ from talker.training import processes
 from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop, is_saved
 from talker.training.speech_batches import SpeechBatch, SpeechBatches
-from talker.training.speech_corpus import UNKNOWN, Recording, TeacherFeatures, read_corpus
-from talker.training.teachers import WhisperTeacher, load_teacher
+from talker.training.speech_corpus import UNKNOWN, Recording, TeacherFeatures, read_corpus, some_sounds
+from talker.training.teachers import MIDDLE_PLACE, WhisperTeacher, load_teacher
+from talker.training.word_alignment import label_words
 
-STUDENT_FROM, TEACHER = "whisper-tiny.en", "whisper-base"
+TEACHER = "whisper-base"
 TEACHER_LAYERS = (3, 5)
 """Of the teacher's six: the middle tells most of lips (see `talker.evaluation.speech_probe`), a later one of phones."""
 
-STUDENT = SpeechEncoderConfig(width=384, heads=6, feed_forward=1536)
-"""As wide as the Whisper encoder that it starts from."""
-
-STEM_STEPS = 400
+HEAD_STEPS = 150
 
 _JUDGED_PER_SET = 40
-_PHONE_WEIGHT, _ORDER_WEIGHT, _HINT_WEIGHT = 0.3, 0.05, 0.3
+_PHONE_WEIGHT, _ORDER_WEIGHT = 0.3, 0.05
 
 
 class SpeechStudent(nn.Module):
@@ -48,26 +47,20 @@ class SpeechStudent(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.to_teacher = nn.Linear(encoder.width, teacher_width * len(TEACHER_LAYERS))
-        self.hint = nn.Linear(encoder.width, teacher_width)
         self.phone_head = nn.Linear(encoder.width, len(PHONES))
         self.order_head = nn.Linear(encoder.width, len(PHONES) + 1)  # The last is "nothing new".
 
     def loss(self, batch: SpeechBatch) -> dict[str, Tensor]:
         """Everything it is taught, by name; "total" is what to descend."""
-        states = self.encoder.hidden_states(batch.samples, batch.lengths)
-        features = self.encoder.network.encoder.layer_norm(states[-1])
+        features = self.encoder(batch.samples, batch.lengths)
         weight = batch.known[..., None] / (batch.known.sum().clamp(min=1) * batch.heard.shape[-1])
         teacher = ((self.to_teacher(features).float() - batch.heard).square() * weight).sum()
-        # Half-way up it should already hear what the teacher hears in its middle.
-        middle = batch.heard[..., : self.hint.out_features]
-        normed = nn.functional.layer_norm(states[len(states) // 2], states[-1].shape[-1:])
-        hint = ((self.hint(normed).float() - middle).square() * weight * len(TEACHER_LAYERS)).sum()
         phones = nn.functional.cross_entropy(
             self.phone_head(features).float().transpose(1, 2), batch.labels, ignore_index=UNKNOWN, label_smoothing=0.05
         )
         order = self._order_loss(features, batch)
-        total = teacher + _HINT_WEIGHT * hint + _PHONE_WEIGHT * phones + _ORDER_WEIGHT * order
-        return {"total": total, "teacher": teacher, "hint": hint, "phones": phones, "order": order}
+        total = teacher + _PHONE_WEIGHT * phones + _ORDER_WEIGHT * order
+        return {"total": total, "teacher": teacher, "phones": phones, "order": order}
 
     def _order_loss(self, features: Tensor, batch: SpeechBatch) -> Tensor:
         """Connectionist temporal classification, per phone, over the crops whose whole transcript is known."""
@@ -88,9 +81,10 @@ def train_speech(
     options: LoopOptions,
     synthesised: Path | None = None,
     cache: Path | None = None,
-    config: SpeechEncoderConfig = STUDENT,
+    config: SpeechEncoderConfig | None = None,
     resume: bool = False,
     say: Callable[[str], None] = print,
+    align: str | Path | None = None,
 ) -> list[float]:
     """Train an encoder on the sets below `data` and on synthesised speech; returns the losses.
 
@@ -104,10 +98,14 @@ def train_speech(
         config: Sizes of the encoder.
         resume: Continue from the last checkpoint.
         say: Told what happens.
+        align: Encoder that tells where in GRID's words their phones lie; without one, GRID's phones are only known in
+            order, and its silences in time.
     """
     say = say if processes.number() == 0 else _silently
     device = processes.device()
     corpus = read_corpus(data, synthesised, say)
+    if align is not None:
+        corpus = label_words(corpus, grid_words(data / "grid_s1"), load_speech(align).to(device))
     features = TeacherFeatures(cache or folder / "teacher", TEACHER_LAYERS)
     teacher = load_teacher(TEACHER, packages, options.bfloat16, device)
     with processes.first_alone():
@@ -116,13 +114,12 @@ def train_speech(
     held_out = [recording for recording in corpus if recording.held_out]
 
     torch.manual_seed(options.seed)
-    student = SpeechStudent(SpeechEncoder.from_config(config), teacher.width).to(device)
+    student = SpeechStudent(SpeechEncoder.from_config(config or SpeechEncoderConfig()), teacher.width).to(device)
     if not (resume and is_saved(folder)):
-        smaller = load_teacher(STUDENT_FROM, packages, device=device)
-        start_from_whisper(student.encoder, smaller)
-        for step, loss in enumerate(learn_stem(student.encoder, smaller, batches)):
-            if step % 100 == 0:
-                say(f"stem, step {step}: {loss:.3f} of the variance unexplained")
+        start_from_whisper(student.encoder, teacher, some_sounds(corpus))
+        for step, loss in enumerate(learn_heads(student, batches, HEAD_STEPS, options.bfloat16)):
+            if step % 50 == 0:
+                say(f"heads, step {step}: {loss:.3f} of the teacher's variance unexplained")
     loop = TrainingLoop(student, folder, options)
     if resume:
         loop.resume()
@@ -197,8 +194,11 @@ def judge(
     return {name: float(np.mean(values)) for name, values in scores.items()}
 
 
-def start_from_whisper(encoder: SpeechEncoder, teacher: WhisperTeacher) -> None:
-    """Copy a Whisper encoder's transformer layers, which compute exactly what this encoder's layers do."""
+def start_from_whisper(encoder: SpeechEncoder, teacher: WhisperTeacher, sounds: Sequence[np.ndarray]) -> None:
+    """Begin as the lower layers of a Whisper encoder, which compute exactly what this encoder's layers do.
+
+    What Whisper's heads do by the count of frames, they do here by distance, measured on `sounds`.
+    """
     ours, theirs = encoder.network.encoder, teacher.encoder
     mine, config = encoder.network.config, theirs.config
     wanted = (config.d_model, config.encoder_attention_heads, config.encoder_ffn_dim)
@@ -220,7 +220,14 @@ def start_from_whisper(encoder: SpeechEncoder, teacher: WhisperTeacher) -> None:
         for layer, origin in zip(ours.layers, theirs.layers, strict=False):
             for to, source in pairs:
                 _copy(layer.get_submodule(to), origin.get_submodule(source))
-        _copy(ours.layer_norm, theirs.layer_norm)
+        stem = encoder.network.feature_extractor
+        _copy(stem.conv1, theirs.conv1)
+        _copy(stem.conv2, theirs.conv2)
+        stem.place.copy_(theirs.embed_positions.weight[MIDDLE_PLACE])
+        ours.pos_conv_embed.conv.parametrizations.weight.original0.zero_()  # Nothing to add yet; it can learn to.
+        ours.pos_conv_embed.conv.bias.zero_()
+        teacher.learn_places(sounds)
+        encoder.nearness.copy_(teacher.nearness(sounds, len(ours.layers), encoder.nearness.shape[-1] // 2))
 
 
 def _copy(to: Any, source: Any) -> None:
@@ -228,25 +235,20 @@ def _copy(to: Any, source: Any) -> None:
     to.bias.copy_(torch.zeros_like(to.bias) if source.bias is None else source.bias)  # Whisper's keys have no bias.
 
 
-def learn_stem(
-    encoder: SpeechEncoder, teacher: WhisperTeacher, batches: SpeechBatches, steps: int = STEM_STEPS
-) -> Iterator[float]:
-    """Teach the convolutions, which hear samples, to say what Whisper's stem says of the log-mel spectrogram."""
-    network = encoder.network
-    parts = nn.ModuleList([network.feature_extractor, network.feature_projection])
-    optimiser = torch.optim.AdamW(parts.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
-    processes.share_weights(parts)
+def learn_heads(student: SpeechStudent, batches: SpeechBatches, steps: int, bfloat16: bool) -> Iterator[float]:
+    """Let the heads learn to read the encoder as it is, so that it is not first pulled about by what they guess."""
+    heads = nn.ModuleList([student.to_teacher, student.phone_head, student.order_head])
+    device = student.phone_head.weight.device
+    optimiser = torch.optim.AdamW(heads.parameters(), lr=3e-3)
+    processes.share_weights(heads)
+    student.encoder.requires_grad_(False)
     for step in range(steps):
-        batch = batches.at(2**31 + step)  # Other crops than the main training will see.
-        with torch.no_grad():
-            wanted = torch.stack([teacher.stem(samples) for samples in batch.samples.numpy()])
-        hidden = network.feature_extractor(encoder._framed(batch.samples.to(wanted.device))).transpose(1, 2)
-        said = network.feature_projection(hidden)[0]
-        loss = nn.functional.mse_loss(said, wanted) / wanted.var()
+        batch = batches.at(2**31 + step).to(device)  # Other crops than the main training will see.
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            loss = student.loss(batch)
         optimiser.zero_grad()
-        loss.backward()
-        processes.average_gradients(parts)
+        loss["total"].backward()
+        processes.average_gradients(heads)
         optimiser.step()
-        schedule.step()
-        yield loss.item()
+        yield loss["teacher"].item()
+    student.encoder.requires_grad_(True)

@@ -14,7 +14,7 @@ from talker.files import atomic_output, read_text
 from talker.models.speech_encoder import FEATURE_FPS, frame_count
 from talker.phones import SILENCE, TimedPhone, index
 from talker.training.synthesis.corpus import read_manifest
-from talker.training.teachers import LICENCE, WhisperTeacher
+from talker.training.teachers import LICENCE, LISTENING, WhisperTeacher
 
 UNKNOWN = -1
 """Label of a frame whose phone nobody told."""
@@ -137,8 +137,17 @@ def _int16(samples: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)
 
 
+def some_sounds(corpus: Sequence[Recording], count: int = 1000) -> list[np.ndarray]:
+    """Recordings of all sets, mixed: enough to measure what is common to all speech."""
+    order = np.random.default_rng(0).permutation(len(corpus))[:count]
+    return [corpus[i].sound() for i in order]
+
+
 class TeacherFeatures:
-    """A teacher's features of a corpus, computed once, kept on disk and read piece by piece."""
+    """A teacher's features of a corpus, computed once, kept on disk and read piece by piece.
+
+    What is kept of another teacher, of other layers or of another way of listening is computed again.
+    """
 
     def __init__(self, folder: Path, layers: tuple[int, ...]) -> None:
         self.folder = folder
@@ -150,10 +159,12 @@ class TeacherFeatures:
         """Compute what is missing, set by set."""
         for name in dict.fromkeys(recording.set for recording in corpus):
             recordings = [recording for recording in corpus if recording.set == name]
-            if not self._load(name, recordings):
+            if not self._load(name, recordings, teacher):
+                if teacher.places is None:
+                    teacher.learn_places(some_sounds(corpus))
                 self._compute(teacher, name, recordings)
                 say(f"{name}: teacher's features computed")
-                self._load(name, recordings)
+                self._load(name, recordings, teacher)
 
     def rows(self, recording: Recording, rows: np.ndarray) -> np.ndarray:
         """(len(rows), layers x width) float32 at fractional frame numbers, which lie within the recording."""
@@ -169,12 +180,14 @@ class TeacherFeatures:
         sample = np.concatenate([array[::50].astype(np.float32) for array in self._arrays.values()])
         return sample.mean(0), sample.std(0)
 
-    def _load(self, name: str, recordings: Sequence[Recording]) -> bool:
+    def _load(self, name: str, recordings: Sequence[Recording], teacher: WhisperTeacher) -> bool:
         array_path, index_path = self.folder / f"{name}.npy", self.folder / f"{name}.json"
         if not (array_path.is_file() and index_path.is_file()):
             return False
         kept = json.loads(read_text(index_path))
-        if kept["layers"] != list(self.layers) or any(recording.id not in kept["begins"] for recording in recordings):
+        if any(kept.get(key) != value for key, value in self._origin(teacher).items()):
+            return False
+        if any(recording.id not in kept["begins"] for recording in recordings):
             return False
         self._arrays[name] = np.load(array_path, mmap_mode="r")
         self._begins[name] = kept["begins"]
@@ -200,5 +213,8 @@ class TeacherFeatures:
                     begin += recording.frames
             array.flush()
         with atomic_output(self.folder / f"{name}.json") as temporary:
-            kept = {"licence": LICENCE, "layers": self.layers, "begins": begins}
-            temporary.write_text(json.dumps(kept))
+            temporary.write_text(json.dumps({"licence": LICENCE, **self._origin(teacher), "begins": begins}))
+
+    def _origin(self, teacher: WhisperTeacher) -> dict[str, object]:
+        """What the features are, as JSON gives it back."""
+        return {"teacher": teacher.digest, "layers": list(self.layers), "listening": LISTENING}

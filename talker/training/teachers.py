@@ -6,13 +6,14 @@ OpenAI's, under the MIT licence. Each file's digest is checked before a byte of 
 
 import hashlib
 import io
+import itertools
 import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 LICENCE = "MIT (OpenAI Whisper)"
 WINDOW_SAMPLES = 30 * NETWORK_RATE
+LISTENING = "recordings share windows; places subtracted"
+"""How features come about, for whoever keeps them: another text, other features."""
+
+MIDDLE_PLACE = 600
+"""Frame of the window that stands for all of them, where one has to."""
+
 _GAP_SAMPLES = NETWORK_RATE // 2  # Silence between two recordings that share a window.
 
 
@@ -90,10 +97,18 @@ TEACHERS: dict[str, Teacher] = {
 class WhisperTeacher:
     """A frozen Whisper encoder: recordings in, every layer's features at 50 Hz out."""
 
-    def __init__(self, encoder: "WhisperEncoder", extractor: "WhisperFeatureExtractor", bfloat16: bool = False) -> None:
+    def __init__(
+        self,
+        encoder: "WhisperEncoder",
+        extractor: "WhisperFeatureExtractor",
+        bfloat16: bool = False,
+        digest: str = "",
+    ) -> None:
         self.encoder = encoder
         self.extractor = extractor
         self.bfloat16 = bfloat16
+        self.digest = digest  # Of the weights: tells one teacher from another.
+        self.places: list[Tensor] | None = None
 
     @property
     def width(self) -> int:
@@ -110,22 +125,71 @@ class WhisperTeacher:
         """For each recording (N,) at 16 kHz: the stem's output and every layer's, (ceil(N / 320), width) each.
 
         The network always hears 30 seconds. Short recordings share a window, half a second of silence between them;
-        long ones are cut into windows that overlap by two seconds, which meet half-way.
+        long ones are cut into windows that overlap by two seconds, which meet half-way. After `learn_places`, what a
+        feature owes to its place in the window is subtracted.
         """
         results: list[list[Tensor]] = [[] for _ in recordings]
         for window, places in _windows(recordings):
             states = self._window_features(window)
+            if self.places:
+                states = [state - place for state, place in zip(states, self.places, strict=True)]
             for index, first_frame, begin, end in places:
                 piece = [state[first_frame + begin : first_frame + end] for state in states]
                 before = results[index] or [state[:0] for state in states]
                 results[index] = [torch.cat(pair) for pair in zip(before, piece, strict=True)]
         return results
 
-    def stem(self, samples: np.ndarray) -> Tensor:
-        """(ceil(N / 320), width): what its convolutions make of at most 30 seconds, before it counts frames."""
-        padded = np.pad(samples, (0, HOP_SAMPLES))
-        mel = self.extractor(padded, sampling_rate=NETWORK_RATE, padding="do_not_pad", return_tensors="pt")
-        return self._stem(mel.input_features.to(self.device))[0, : frame_count(len(samples))]
+    @torch.inference_mode()
+    def learn_places(self, recordings: Sequence[np.ndarray], windows: int = 100) -> None:
+        """Measure how much features differ by nothing but their place in the 30-second window.
+
+        Whisper adds its count of frames to what it hears, and the count stays visible in every layer. Nobody who hears
+        a part of a recording can know it.
+        """
+        self.places = None
+        sums: list[Tensor] = []
+        seen = torch.zeros(WINDOW_SAMPLES // HOP_SAMPLES, 1)
+        for window, places in itertools.islice(_windows(recordings), windows):
+            states = self._window_features(window)
+            sums = sums or [torch.zeros_like(state) for state in states]
+            for _, first_frame, begin, end in places:
+                part = slice(first_frame + begin, first_frame + end)
+                seen[part] += 1
+                for total, state in zip(sums, states, strict=True):
+                    total[part] += state[part]
+        means = [total / seen.clamp(min=1) for total in sums]
+        self.places = [torch.where(seen > 0, mean - (mean * seen).sum(0) / seen.sum(), 0.0) for mean in means]
+
+    def nearness(self, recordings: Sequence[np.ndarray], layers: int, reach: int, windows: int = 12) -> Tensor:
+        """(layers, heads, 2 * reach + 1): how much more each head looks at a distance because of the count of frames.
+
+        The mean score at each distance, less that of the same features without what they owe to their place.
+        """
+        if self.places is None:
+            raise TalkerError("learn_places comes before nearness")
+        heads = self.encoder.config.encoder_attention_heads
+        out = torch.zeros(layers, heads, 2 * reach + 1)
+        heard = [window for window, _ in itertools.islice(_windows(recordings), windows)]
+        for window in heard:
+            states = self._window_features(window)
+            for layer in range(layers):
+                with_place, without = states[layer], states[layer] - self.places[layer]
+                if layer == 0:  # The stem's output, to which the count is still to be added.
+                    count = self.encoder.embed_positions.weight.cpu()
+                    with_place, without = states[0] + count, states[0] + count[MIDDLE_PLACE]
+                out[layer] += self._scores(layer, with_place, reach) - self._scores(layer, without, reach)
+        return out / len(heard)
+
+    def _scores(self, layer: int, hidden: Tensor, reach: int) -> Tensor:
+        """(heads, 2 * reach + 1) mean attention score of a layer by distance, before the softmax."""
+        block: Any = self.encoder.layers[layer]
+        normed = block.self_attn_layer_norm(hidden.to(self.device))
+        heads = self.encoder.config.encoder_attention_heads
+        query = block.self_attn.q_proj(normed).unflatten(-1, (heads, -1))
+        key = block.self_attn.k_proj(normed).unflatten(-1, (heads, -1))
+        inner = query[reach : len(query) - reach] * query.shape[-1] ** -0.5
+        distances = range(2 * reach + 1)
+        return torch.stack([(inner * key[d : d + len(inner)]).sum(-1).mean(0) for d in distances], dim=-1).cpu()
 
     def _stem(self, mel: Tensor) -> Tensor:
         stem = torch.nn.functional.gelu(self.encoder.conv1(mel))
@@ -171,7 +235,7 @@ def load_teacher(
     )
     encoder = WhisperEncoder(config).eval().requires_grad_(False)
     encoder.load_state_dict(read(data))
-    return WhisperTeacher(encoder.to(device), WhisperFeatureExtractor(), bfloat16)
+    return WhisperTeacher(encoder.to(device), WhisperFeatureExtractor(), bfloat16, teacher.digest)
 
 
 def _windows(recordings: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, list[tuple[int, int, int, int]]]]:

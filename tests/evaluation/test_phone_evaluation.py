@@ -18,7 +18,7 @@ from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.phones import PHONES, SILENCE, index
 from talker.training.speech_corpus import UNKNOWN, Recording
 
-TINY = SpeechEncoderConfig(conv_width=24, layers=1, width=32, heads=2, feed_forward=64, attention_reach=6)
+TINY = SpeechEncoderConfig(layers=1, width=32, heads=2, feed_forward=64, attention_reach=6)
 
 
 def numbers(text: str) -> np.ndarray:

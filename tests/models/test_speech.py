@@ -10,7 +10,7 @@ from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 @pytest.fixture(scope="module")
 def speech():
     torch.manual_seed(0)
-    config = SpeechEncoderConfig(conv_width=24, layers=1, width=32, heads=2, feed_forward=64, attention_reach=6)
+    config = SpeechEncoderConfig(layers=1, width=32, heads=2, feed_forward=64, attention_reach=6)
     return Speech(SpeechEncoder.from_config(config), ("silence", "a", "m")).eval()
 
 

@@ -6,7 +6,7 @@ from talker.errors import TalkerError
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.models.speech_stream import SpeechStream
 
-TINY = SpeechEncoderConfig(conv_width=24, layers=2, width=32, heads=2, feed_forward=64, attention_reach=6)
+TINY = SpeechEncoderConfig(layers=2, width=32, heads=2, feed_forward=64, attention_reach=6)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from talker.models.voice_emotion import (
 )
 
 RATE = 16_000
-TINY = SpeechEncoderConfig(conv_width=24, layers=2, width=32, heads=2, feed_forward=64, attention_reach=6)
+TINY = SpeechEncoderConfig(layers=2, width=32, heads=2, feed_forward=64, attention_reach=6)
 LABELS = ("neutral", "happy", "sad", "angry", BORED)
 
 

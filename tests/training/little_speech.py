@@ -12,7 +12,7 @@ from talker.models.speech_encoder import SpeechEncoderConfig
 from talker.phones import SILENCE, TimedPhone
 from talker.training import speech, speech_batches, teachers
 
-LITTLE = SpeechEncoderConfig(conv_width=24, layers=2, width=32, heads=2, feed_forward=128, attention_reach=6)
+LITTLE = SpeechEncoderConfig(layers=2, width=32, heads=2, feed_forward=128, attention_reach=6)
 SECONDS = 2.0
 
 
@@ -64,6 +64,6 @@ def make_everything_little(patch: pytest.MonkeyPatch, packages: Path) -> None:
     """A teacher with random weights, and batches of two seconds."""
     teacher = write_package(packages, "little", little_encoder(LITTLE.width, 6, seed=1), "ctranslate2")
     patch.setitem(teachers.TEACHERS, speech.TEACHER, teacher)
-    patch.setattr(speech, "STEM_STEPS", 4)
+    patch.setattr(speech, "HEAD_STEPS", 4)
     patch.setattr(speech_batches, "BATCH", 4)
     patch.setattr(speech_batches, "CROP_SECONDS", SECONDS)

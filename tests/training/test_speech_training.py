@@ -1,6 +1,7 @@
 """`talker train speech` on a language of three sounds, with a little Whisper of random weights as the teacher."""
 
 import csv
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,13 +21,13 @@ from talker.errors import TalkerError
 from talker.models.checkpoint import load_speech
 from talker.models.speech_encoder import SpeechEncoder
 from talker.phones import PHONES, SILENCE, index
-from talker.training import augment, processes, speech, speech_batches
+from talker.training import augment, processes, speech, speech_batches, speech_corpus
 from talker.training.history import History
 from talker.training.loop import LoopOptions
-from talker.training.speech import start_from_whisper, train_speech
+from talker.training.speech import learn_heads, start_from_whisper, train_speech
 from talker.training.speech_batches import SpeechBatches
 from talker.training.speech_corpus import UNKNOWN, Recording, TeacherFeatures, frame_labels, read_corpus
-from talker.training.teachers import WhisperTeacher
+from talker.training.teachers import MIDDLE_PLACE, WhisperTeacher
 
 HEARD = 16 * len(speech.TEACHER_LAYERS)
 
@@ -50,8 +51,9 @@ def recordings(count: int = 4) -> list[Recording]:
 class CountingTeacher:
     """Hears the number of the frame, and counts how many recordings it was asked about."""
 
-    def __init__(self) -> None:
+    def __init__(self, digest: str = "counts") -> None:
         self.asked = 0
+        self.digest = digest
         self.encoder = little_encoder(16, 1, seed=0)
         self.places: list[torch.Tensor] = []
 
@@ -79,6 +81,23 @@ def test_what_the_teacher_hears_is_kept(tmp_path):
     again.prepare(teacher, recordings(4), say=lambda _: None)  # One more than is kept.
     assert teacher.asked == 7
     np.testing.assert_array_equal(again.rows(recordings()[2], np.array([7.25])), heard[1:2])
+
+
+def test_what_was_kept_of_other_features_is_not_used(tmp_path, monkeypatch):
+    def asked(layers: tuple[int, ...] = speech.TEACHER_LAYERS, digest: str = "counts") -> int:
+        teacher = CountingTeacher(digest)
+        TeacherFeatures(tmp_path, layers).prepare(teacher, recordings(2), say=lambda _: None)
+        return teacher.asked
+
+    assert asked() == 2 and asked() == 0
+    assert asked(layers=(0, 1)) == 2 and asked() == 2
+    assert asked(digest="another") == 2 and asked() == 2
+    kept = json.loads((tmp_path / "little.json").read_text())
+    del kept["listening"], kept["teacher"]  # As an older talker left it.
+    (tmp_path / "little.json").write_text(json.dumps(kept))
+    assert asked() == 2 and asked() == 0
+    monkeypatch.setattr(speech_corpus, "LISTENING", "differently")
+    assert asked() == 2
 
 
 def test_batches_depend_on_seed_step_and_process_only(batches, monkeypatch):
@@ -151,16 +170,15 @@ def little_teacher() -> WhisperTeacher:
     return WhisperTeacher(little_encoder(LITTLE.width, 3, seed=3), WhisperFeatureExtractor())
 
 
-def some_sounds() -> list[np.ndarray]:
+def some_sounds(count: int = 24) -> list[np.ndarray]:
     random = np.random.default_rng(0)
-    return [utterance(random)[0] for _ in range(24)]
+    return [utterance(random)[0] for _ in range(count)]
 
 
 def test_copied_layers_compute_what_whispers_do():
     encoder = SpeechEncoder.from_config(replace(LITTLE, attention_reach=200)).eval()
     teacher = little_teacher()
     start_from_whisper(encoder, teacher, some_sounds())
-    assert encoder.nearness.abs().max() > 1e-4  # Told apart from what follows.
     with torch.no_grad():
         encoder.nearness.zero_()
     samples = torch.randn(1, 100 * 320, generator=torch.Generator().manual_seed(0))
@@ -171,6 +189,46 @@ def test_copied_layers_compute_what_whispers_do():
             result = layer(hidden, None)
             hidden = result[0] if isinstance(result, tuple) else result
             torch.testing.assert_close(ours, hidden, rtol=1e-4, atol=1e-4)
+
+
+def test_a_copied_stem_hears_what_whispers_does_in_the_middle_of_its_window():
+    encoder, teacher = SpeechEncoder.from_config(LITTLE).eval(), little_teacher()
+    (sound,) = some_sounds(1)
+    sound = sound + 0.02 * np.random.default_rng(1).standard_normal(len(sound)).astype(np.float32)  # Above the floors.
+    stem = encoder.network.feature_extractor
+    (heard, *_), *_ = teacher.features([sound])
+    start_from_whisper(encoder, teacher, some_sounds())
+    framed = encoder._framed(torch.from_numpy(sound)[None])
+    with torch.inference_mode():
+        ours = stem(framed)[0].T
+        # The same spectrogram, the same result; only at its ends Whisper sees zeros.
+        same = teacher._stem(stem.log_mel(framed))[0, 1 : len(ours) + 1]
+    count = teacher.encoder.embed_positions.weight[MIDDLE_PLACE]
+    torch.testing.assert_close(ours[:-1], (same + count)[: len(ours) - 1], rtol=1e-5, atol=1e-5)
+    # And the spectrograms are the same, frame for frame, away from where the sound begins and ends.
+    torch.testing.assert_close(ours[2:-2], (heard + count)[2:-2], rtol=1e-3, atol=1e-3)
+    assert encoder.hidden_states(torch.from_numpy(sound)[None])[0].equal(ours[None])  # Positions add nothing yet.
+
+
+def test_heads_look_as_far_as_whispers_do():
+    encoder, teacher = SpeechEncoder.from_config(LITTLE), little_teacher()
+    sounds = some_sounds()
+    start_from_whisper(encoder, teacher, sounds)
+    expected = teacher.nearness(sounds, LITTLE.layers, LITTLE.attention_reach)
+    assert expected.shape == (2, 2, 13) and expected.std(dim=2).min() > 1e-4
+    torch.testing.assert_close(encoder.nearness.detach(), expected)
+
+
+def test_heads_learn_before_the_encoder_does(batches, monkeypatch):
+    monkeypatch.setattr(speech_batches, "BATCH", 4)
+    torch.manual_seed(0)
+    student = speech.SpeechStudent(SpeechEncoder.from_config(LITTLE), 16)
+    before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
+    losses = list(learn_heads(student, batches, 20, bfloat16=False))
+    assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
+    changed = {name for name, tensor in student.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {name for name in before if not name.startswith("encoder.")}
+    assert all(parameter.requires_grad for parameter in student.parameters())
 
 
 @pytest.mark.parametrize(

@@ -1,179 +1,284 @@
-"""Training on generated talking: a tone whose loudness and brightness open a made-up mouth."""
+"""`talker train talker` on shards of made-up talking, with a speech encoder of random weights."""
 
-import json
+import csv
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from little_talking import (
+    FPS,
+    JAW,
+    OPENINGS,
+    SECONDS,
+    SMILE,
+    TALKER,
+    make_batches_little,
+    utterance,
+    write_hearing,
+    write_shards,
+)
 
-from talker.audio import Audio, write_wav
-from talker.datasets.tracks import read_tracks
+from talker import cli
+from talker.datasets.stream import ShardStream, StreamOptions
 from talker.errors import TalkerError
 from talker.inference import animate
-from talker.models.speech_encoder import SpeechEncoderConfig
-from talker.models.talker import TalkerConfig
+from talker.models.checkpoint import load_checkpoint, save_checkpoint
+from talker.models.talker import Talker
 from talker.rigs import arkit
-from talker.training import augment
-from talker.training import clips as data_clips
+from talker.rigs.head_mesh import HeadMesh
 from talker.training import talker as stage
-from talker.training.clips import load_clips, make_batch
-from talker.training.loop import LoopOptions, TrainingLoop
-from talker.training.targets import TARGET_CHANNELS, lip_gap, measure_speaker, target_curves
-
-TINY = (
-    SpeechEncoderConfig(conv_width=24, layers=1, width=32, heads=2, feed_forward=64, attention_reach=6),
-    TalkerConfig(feature_width=32, width=32, dilations=(1, 2)),
-)
-FPS, SECONDS = 25, 2
-_FRAMES = FPS * SECONDS
-_SCALE = 16_384
-_POINTS = (13, 14, 82, 87, 312, 317, 61, 291, 33, 263)
-
-
-def write_set(folder, clips, touching=0.01):
-    """A set in the layout of `TrackSet`, and the true opening of each clip in eye distances."""
-    random = np.random.default_rng(0)
-    (folder / "audio").mkdir(parents=True)
-    openings, landmarks = {}, []
-    for clip in range(clips):
-        syllable = np.clip(
-            np.sin(2 * np.pi * (random.uniform(1.5, 3) * np.arange(_FRAMES) / FPS + random.random())), 0, 1
-        )
-        opening = 0.3 * syllable
-        envelope = np.interp(np.arange(SECONDS * 16_000) / 16_000, np.arange(_FRAMES) / FPS, syllable)
-        tone = envelope * np.sign(np.sin(2 * np.pi * random.uniform(100, 200) * np.arange(len(envelope)) / 16_000))
-        write_wav(Audio(0.3 * tone.astype(np.float32), 16_000), folder / "audio" / f"c{clip}.wav")
-        openings[f"c{clip}"] = opening
-        gap = 0.2 * (touching + opening)  # the eyes are 0.2 of the frame's width apart
-        y = 0.6 + np.stack([s * gap / 2 for s in (-1, 1) * 3] + [np.zeros(_FRAMES)] * 4, axis=1)
-        y[:, 8:] = 0.3
-        x = np.broadcast_to([0.5] * 6 + [0.44, 0.56, 0.4, 0.6], y.shape)
-        landmarks.append(np.round(np.stack([x, y, 0 * x], axis=-1) * _SCALE))
-    names = np.array(arkit.SHAPES[:-1])
-    steps = np.concatenate([np.diff(points, axis=0, prepend=0) for points in landmarks])
-    np.savez(
-        folder / "tracks.npz",
-        ids=np.array(list(openings)),
-        fps=np.full(clips, float(FPS)),
-        frame_size=np.full((clips, 2), 400),
-        start=np.arange(clips + 1) * _FRAMES,
-        landmark_steps=steps.astype(np.int16),
-        landmark_index=np.array(_POINTS),
-        blendshapes=np.full((clips * _FRAMES, len(names)), 400, np.uint16),
-        blendshape_names=names,
-        found=np.ones(clips * _FRAMES, bool),
-    )
-    return openings
+from talker.training.lips import Lips
+from talker.training.loop import LoopOptions
+from talker.training.speakers import Speakers
+from talker.training.talker import channel_scale, curve_loss, train_talker, validate
 
 
 @pytest.fixture
-def data(tmp_path):
-    write_set(tmp_path / "data" / "grid_s1", 12)
-    return tmp_path / "data"
+def little(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[list[Path], Path]:
+    """Shards, and an encoder."""
+    make_batches_little(monkeypatch)
+    return [write_shards(tmp_path / "shards")], write_hearing(tmp_path / "hearing")
 
 
-@pytest.fixture(autouse=True)
-def few_held_out(monkeypatch):
-    monkeypatch.setattr(data_clips, "HELD_OUT_GRID_CLIPS", 2)
-
-
-def test_targets_follow_the_lips(tmp_path):
-    openings = write_set(tmp_path / "grid_s1", 3)
-    clips = list(read_tracks(tmp_path / "grid_s1"))
-    assert [clip.id for clip in clips] == list(openings)
-    silent = [opening == 0 for opening in openings.values()]
-    speaker = measure_speaker(clips, silent)
-    assert speaker.touching == pytest.approx(0.01, abs=0.002)
-    assert speaker.wide == pytest.approx(0.31, abs=0.01)
-    for clip, opening in zip(clips, openings.values(), strict=True):
-        np.testing.assert_allclose(lip_gap(clip), 0.01 + opening, atol=0.002)
-        curves = target_curves(clip, speaker)
-        aperture = arkit.lip_aperture(curves)
-        np.testing.assert_allclose(aperture, 0.45 * opening / 0.3, atol=0.02)
-        assert aperture[opening == 0].max() < 0.01  # shut lips are shut
-        unused = [i for i, name in enumerate(arkit.SHAPES) if name not in TARGET_CHANNELS]
-        assert not curves[:, unused].any()
-        # Constant scores are the speaker's face, not expression.
-        assert not curves[:, arkit.INDEX["browInnerUp"]].any()
-
-
-def test_a_frame_without_a_face_repeats_its_neighbour(tmp_path):
-    write_set(tmp_path / "grid_s1", 1)
-    path = tmp_path / "grid_s1" / "tracks.npz"
-    arrays = dict(np.load(path))
-    arrays["found"][10:12] = False
-    np.savez(path, **arrays)
-    (clip,) = read_tracks(tmp_path / "grid_s1")
-    np.testing.assert_array_equal(clip.points[10], clip.points[9])
-    np.testing.assert_array_equal(clip.points[11], clip.points[12])
-    assert not clip.found[10]
-
-
-def test_batches_depend_on_seed_and_step_only(data):
-    clips = load_clips(data)
-    first, again, other = (make_batch(clips, np.random.default_rng((0, step))) for step in (5, 5, 6))
-    assert torch.equal(first.samples, again.samples) and torch.equal(first.curves, again.curves)
-    assert not torch.equal(first.samples, other.samples)
-    assert first.samples.abs().max() <= 1 and first.curves.min() >= 0
-    assert first.curves.shape[1] == -(-first.samples.shape[1] // 320)
-
-
-def test_muted_speech_rests():
-    random = np.random.default_rng(1)
-    curves = np.ones((150, 2), np.float32)
-    for _ in range(50):
-        sound, eased = augment.mute(np.ones(48_000), curves, 50, random)
-        silent = np.abs(sound[::320]) < 0.01
-        assert (eased[silent] < 1).all()
-        rest = np.convolve(silent, np.ones(13), "same") == 13  # more than 0.1 s from any sound
-        assert not eased[rest].any()
-        if not silent.any():
-            assert (eased == 1).mean() > 0.8
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.mark.train
 @pytest.mark.slow
-def test_training_learns_resumes_and_animates(data, tmp_path):
-    said = []
-    whole, split = tmp_path / "whole", tmp_path / "split"
-    losses = stage.train_talker(data, whole, LoopOptions(60, 3e-3, average=0.9), *TINY, say=said.append)
-    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
-    assert said[0] == "10 clips to train on, 2 held out" and said[-1].startswith("step 60: grid_s1 ")
-    correlation = json.loads((whole / "validation.json").read_text())["lip_gap_correlation"]["grid_s1"]
-    assert correlation > 0.5
-    take = animate(data / "grid_s1/audio/c11.wav", model=whole)
-    assert take.frame_count == SECONDS * 60
-    assert arkit.lip_aperture(take.curves).max() > 0.2
+def test_training_learns_and_its_checkpoint_animates(little, tmp_path):
+    shards, hearing = little
+    said: list[str] = []
+    mine = tmp_path / "mine"
+    losses = train_talker(shards, mine, LoopOptions(150, 5e-3, average=0.9), hearing, TALKER, say=said.append)
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
+    (row,) = rows_of(mine)
+    assert row.keys() == {"step", "training loss", "gap little", "width little"}
+    assert float(row["gap little"]) > 0.7 and said[-1].startswith("step 150: training loss ")
 
-    first_half = stage.train_talker(data, split, LoopOptions(4, 3e-3), *TINY, say=said.append)
-    resumed = stage.train_talker(data, split, LoopOptions(6, 3e-3), *TINY, resume=True, say=said.append)
-    assert len(first_half) == 4 and len(resumed) == 2
+    audio, curves = utterance(np.random.default_rng(9), OPENINGS["bold"])
+    take = animate(audio, model=mine, fps=FPS)
+    assert take.frame_count == SECONDS * FPS
+    assert np.corrcoef(take.channel("jawOpen"), curves[:, JAW])[0, 1] > 0.7
+    assert take.channel("mouthSmileLeft").max() < 0.1  # What they show throughout is mood, not speech.
+    heard = (mine / "speech" / "model.safetensors").stat().st_size
+    assert heard < 0.6 * (hearing / "model.safetensors").stat().st_size  # The encoder goes along, in half precision.
 
 
 @pytest.mark.train
-def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path):
-    def train(folder, stops):
-        for i, stop in enumerate(stops):
-            torch.manual_seed(0)
-            modules = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))
-            loop = TrainingLoop(modules, folder, LoopOptions(10))
-            if i:
-                loop.resume()
-
-            def loss_at(step, loop=loop, modules=modules):
-                inputs = torch.from_numpy(np.random.default_rng((0, step)).normal(size=(8, 3))).float()
-                return modules(inputs).square().mean()
-
-            while loop.step < stop:
-                loop._take_step(loss_at)
-            loop.save()
-        return loop
-
-    once, twice = train(tmp_path / "a", [10]), train(tmp_path / "b", [4, 10])
-    for name, value in once.averaged.items():
-        torch.testing.assert_close(twice.averaged[name], value, rtol=0, atol=0)
+@pytest.mark.slow
+def test_a_resumed_run_continues(little, tmp_path):
+    shards, hearing = little
+    once = train_talker(shards, tmp_path, LoopOptions(2), hearing, TALKER)
+    before = load_checkpoint(tmp_path)[1]
+    again = train_talker(shards, tmp_path, LoopOptions(3), hearing, TALKER, resume=True)
+    assert len(once) == 2 and len(again) == 1
+    assert [row["step"] for row in rows_of(tmp_path)] == ["2", "3"]
+    after = load_checkpoint(tmp_path)[1]
+    # Later crops must not change what the features are standardised by: the weights are used to it.
+    torch.testing.assert_close(after.feature_mean, before.feature_mean, rtol=1e-3, atol=1e-3)
+    assert before.feature_scale.std() > 0
+    fresh = train_talker(shards, tmp_path, LoopOptions(2), hearing, TALKER)
+    assert fresh == pytest.approx(once) and len(rows_of(tmp_path)) == 1
 
 
-def test_a_folder_without_data_says_what_is_missing(tmp_path):
-    with pytest.raises(TalkerError, match="grid_s1, javanese"):
-        load_clips(tmp_path)
+WORKER = """
+import sys
+from pathlib import Path
+import pytest, torch
+sys.path.insert(0, sys.argv[1])
+from little_talking import TALKER, make_batches_little
+from talker.training import processes, talker as stage
+from talker.training.loop import LoopOptions, TrainingLoop
+
+folder = Path(sys.argv[2])
+
+class Kept(TrainingLoop):
+    def run(self, *functions):
+        losses = super().run(*functions)
+        torch.save((losses, self.modules.state_dict()), folder / f"kept{processes.number()}.pt")
+        return losses
+
+with processes.together(), pytest.MonkeyPatch.context() as patch:
+    make_batches_little(patch)
+    patch.setattr(stage, "TrainingLoop", Kept)
+    stage.train_talker([folder / "shards"], folder / "out", LoopOptions(3), folder / "hearing", TALKER)
+"""
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_two_processes_train_one_talker(little, tmp_path):
+    (tmp_path / "worker.py").write_text(WORKER)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ran = subprocess.run(
+        [*torchrun, str(tmp_path / "worker.py"), str(Path(__file__).parent), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    (losses, first), (other_losses, second) = (torch.load(tmp_path / f"kept{rank}.pt") for rank in (0, 1))
+    assert losses != other_losses  # Each heard crops of its own,
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())  # and both learnt from all.
+    assert len(rows_of(tmp_path / "out")) == 1 and ran.stdout.count("step 3:") == 1
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory) -> Path:
+    return write_shards(tmp_path_factory.mktemp("talking") / "shards")
+
+
+def test_everybody_opens_the_mouth_alike(shards):
+    speakers = Speakers.measure([shards], "train", shippable=True)
+    assert speakers.sets == ["little"]
+    timid, bold = (speakers.opening["little", name] for name in OPENINGS)
+    assert timid == pytest.approx(2.0 * bold, rel=0.05)  # One opens the mouth half as far.
+    stream = ShardStream([shards], StreamOptions(seconds=2.0, held=0))
+    batch = torch.utils.data.default_collate(list(stream))
+    shapes = speakers.targets(batch)
+    widest = [
+        shapes[[i for i, name in enumerate(batch["speaker"]) if name == speaker], :, JAW].max() for speaker in OPENINGS
+    ]
+    assert widest[0] == pytest.approx(float(widest[1]), rel=0.05)
+    gap = Lips.of_default_head().gap(shapes.new_zeros(52).index_fill(0, torch.tensor(JAW), float(widest[1])))
+    assert 0.14 < gap < 0.2
+    assert batch["curves"][..., SMILE].max() > 0.2 and shapes[..., SMILE].max() < 1e-3
+
+
+def test_a_smile_that_comes_and_goes_is_kept(shards):
+    speakers = Speakers.measure([shards], "train", shippable=False)
+    curves = torch.zeros(1, 100, arkit.CHANNEL_COUNT)
+    curves[0, :, SMILE] = 0.2
+    curves[0, 50:80, SMILE] = 0.6
+    curves[0, 80:, SMILE] = 0.0  # Not seen: says nothing about the mood.
+    weight = torch.ones(1, 100)
+    weight[0, 80:] = 0
+    batch = {"curves": curves, "weight": weight, "set": ["little"], "speaker": ["bold"]}
+    smile = speakers.targets(batch)[0, :, SMILE].mean(1)
+    assert smile[:50].abs().max() < 1e-6 and smile[50:80].min() == pytest.approx(0.5)
+    assert speakers.targets(batch | {"weight": 0 * weight}).isfinite().all()
+
+
+def test_half_a_smile_is_one_of_both_sides(shards):
+    speakers = Speakers.measure([shards], "train", shippable=True)
+    curves = torch.zeros(1, 100, arkit.CHANNEL_COUNT)
+    curves[0, 50:, SMILE[0]] = 0.6
+    before = curves.clone()
+    batch = {"curves": curves, "weight": torch.ones(1, 100), "set": ["little"], "speaker": ["timid"]}
+    smile = speakers.targets(batch)[0, 50:][:, SMILE]
+    torch.testing.assert_close(smile, torch.full((50, 2), 0.3))
+    assert torch.equal(curves, before)
+
+
+def test_a_mouth_that_was_never_measured_is_left_as_wide_as_it_is(tmp_path):
+    folder = write_shards(tmp_path / "unmeasured", clips=1, measured=False)
+    speakers = Speakers.measure([folder], "train", shippable=True)
+    assert set(speakers.opening.values()) == {1.0}
+    assert validate_with(tmp_path, folder) == {}
+
+
+def test_without_clips_that_may_be_used_there_is_nothing_to_learn(tmp_path):
+    folder = write_shards(tmp_path / "forbidden", clips=1, may_ship=False)
+    assert Speakers.measure([folder], "train", shippable=False).sets == ["little"]
+    with pytest.raises(TalkerError, match="no train clip with curves that may be used; make some: talker prepare"):
+        Speakers.measure([folder], "train", shippable=True)
+
+
+def test_lips_are_those_of_the_head(default_head: HeadMesh):
+    """The matrix against the vertices that move: gap, width and chin of a face with several shapes at once."""
+    weights = torch.zeros(arkit.SHAPE_COUNT)
+    for name, value in {"jawOpen": 0.4, "mouthPucker": 0.3, "mouthLowerDownLeft": 0.5, "mouthClose": 0.1}.items():
+        weights[arkit.INDEX[name]] = value
+    vertices = default_head.neutral + torch.einsum("c,cvx->vx", weights, default_head.deltas)
+
+    def measured(points: torch.Tensor) -> torch.Tensor:
+        gap = sum(points[upper, 1] - points[lower, 1] for upper, lower in ((13, 14), (82, 87), (312, 317))) / 3
+        return torch.stack([gap, (points[61, 0] - points[291, 0]).abs(), -points[152, 1]])
+
+    rest, moved = (measured(default_head.landmarks_of(mesh).double()) for mesh in (default_head.neutral, vertices))
+    eyes = default_head.landmarks_of(default_head.neutral).double()
+    expected = (moved - rest) / (eyes[33] - eyes[263]).norm()
+    lips = Lips.of_default_head()
+    torch.testing.assert_close(lips.measures(weights).double(), expected, atol=1e-5, rtol=0)
+    assert expected[0] > 0.02 and expected[1] < -0.02 and expected[2] > 0.02
+    assert lips.gap(weights) == lips.measures(weights)[0]
+
+
+def shapes(**weights: float) -> torch.Tensor:
+    """(1, 4, 52): four frames alike."""
+    out = torch.zeros(1, 4, arkit.SHAPE_COUNT)
+    for name, weight in weights.items():
+        out[..., arkit.INDEX[name]] = weight
+    return out
+
+
+def test_the_loss_counts_what_matters():
+    speakers = Speakers({("little", "bold"): 1.0}, np.full(arkit.SHAPE_COUNT, 0.1))
+    scale, lips, all_seen = channel_scale(speakers), Lips.of_default_head(), torch.ones(1, 4)
+    wanted = shapes(jawOpen=0.5, mouthPucker=0.2)
+
+    def loss(predicted: torch.Tensor, wanted: torch.Tensor = wanted, weight: torch.Tensor = all_seen) -> float:
+        return float(curve_loss(predicted, wanted, weight, scale, lips))
+
+    assert loss(wanted) == 0
+    assert loss(shapes(jawOpen=0.5, mouthPucker=0.2, eyeBlinkLeft=1, tongueOut=1, jawLeft=1)) == 0 < loss(shapes())
+    assert scale[arkit.INDEX["jawOpen"]] > scale[arkit.INDEX["browInnerUp"]] > 0
+    # Lips that should touch and do not are worse than lips that are open by as much too far.
+    ajar, open_wide = shapes(jawOpen=0.1), shapes(jawOpen=0.6, mouthPucker=0.2)
+    assert loss(ajar, shapes()) > 1.5 * loss(open_wide)
+    # The same error is worse when it trembles.
+    trembling = wanted.clone()
+    trembling[0, ::2, JAW] += 0.1
+    trembling[0, 1::2, JAW] -= 0.1
+    assert loss(trembling) > 1.3 * loss(shapes(jawOpen=0.6, mouthPucker=0.2))
+    # Frames that were not seen, whatever they hold, count for nothing.
+    half_seen = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    hidden = wanted.clone()
+    hidden[0, 2:] = 1.0
+    assert loss(hidden, weight=half_seen) == 0
+    assert loss(shapes(), weight=0 * half_seen) == 0
+
+
+def validate_with(folder: Path, shards: Path) -> dict[str, float]:
+    """The figures of a talker whose jaw is as wide open as its first feature says."""
+    hearing = write_hearing(folder / "hearing")
+    speech = stage.load_speech(hearing)
+    talker = Talker(replace(TALKER, feature_dropout=0.0))
+    torch.manual_seed(0)
+    torch.nn.init.normal_(talker.output.weight, std=0.05)
+    save_checkpoint(folder / "mine", speech, talker)
+    return validate(folder / "mine", ShardStream([shards], StreamOptions("validation", seconds=60.0, held=0), rank=0))
+
+
+def test_validation_tells_of_every_set_how_the_lips_follow(shards, tmp_path):
+    figures = validate_with(tmp_path, shards)
+    assert list(figures) == ["gap little", "width little"]
+    assert all(-1 <= value <= 1 for value in figures.values())
+
+
+def test_the_command_trains_and_says_what_is_missing(little, tmp_path, capsys, monkeypatch):
+    (folder,), hearing = little
+    arguments = ["train", "talker", "--shards", str(tmp_path), "-o", str(tmp_path / "out")]
+    assert cli.main([*arguments, "--encoder", str(hearing)]) == 2
+    assert "holds no manifest.jsonl; is it a folder that `talker prepare` has finished?" in capsys.readouterr().err
+    arguments[3] = str(folder)
+    assert cli.main([*arguments, "--encoder", str(tmp_path / "nothing")]) == 2
+    assert "no speech encoder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+    def remember(*given, **options):
+        remembered.append((given, options))
+
+    remembered: list = []
+    monkeypatch.setattr(stage, "train_talker", remember)
+    more = ["--steps", "7", "--learning-rate", "0.01", "--seed", "3", "--bfloat16", "--shippable", "--resume"]
+    assert cli.main([*arguments[:4], str(folder), *arguments[4:], *more]) == 0
+    ((given, options),) = remembered
+    assert given == ((folder, folder), tmp_path / "out", LoopOptions(7, 0.01, 3, bfloat16=True), "default")
+    assert options["shippable"] and options["resume"]

@@ -13,7 +13,7 @@ from talker.models.speech import Speech
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.training.voice_emotion import CORPORA, find_recordings, listen, shifted, voice_shifts
 
-TINY = SpeechEncoderConfig(conv_width=24, layers=2, width=32, heads=2, feed_forward=64, attention_reach=6)
+TINY = SpeechEncoderConfig(layers=2, width=32, heads=2, feed_forward=64, attention_reach=6)
 SPEAKERS = ("03", "08", "09", "10")
 
 

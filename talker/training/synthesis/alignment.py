@@ -77,7 +77,7 @@ class Aligner:
         ends = np.repeat([end for _, _, end in spans], _STATES)
         outside = np.maximum(np.maximum(starts - times, times - ends), 0.0)
         scores = np.where(outside > self.reach, _NEVER, self.trust * scores - (outside / self.reach) ** 2)
-        first_frames = _best_path(scores)[::_STATES]
+        first_frames = best_path(scores)[::_STATES]
         borders = [spans[0][1], *(float(frame) * HOP / NETWORK_RATE for frame in first_frames[1:]), spans[-1][2]]
         return [(span[0], round(a, 4), round(b, 4)) for span, a, b in zip(spans, borders, borders[1:], strict=False)]
 
@@ -117,7 +117,7 @@ def _frame_states(spans: Sequence[TimedPhone], frames: int) -> np.ndarray:
     return phones * _STATES + np.clip((part * _STATES).astype(int), 0, _STATES - 1)
 
 
-def _best_path(scores: np.ndarray) -> np.ndarray:
+def best_path(scores: np.ndarray) -> np.ndarray:
     """First frame of each state on the best way through all states in order; scores are (frames, states)."""
     frames, states = scores.shape
     best = np.full(states, _NEVER)
