@@ -32,8 +32,8 @@ from talker.training import augment
 from talker.training.loop import LoopOptions, TrainingLoop
 
 MAX_SECONDS = 20.0
-COPIES = 4
-"""Of every recording: as it is, and with other rooms, microphones and voices."""
+COPIES = 2
+"""Of every recording: as it is, and in another room, through another microphone, at another speed."""
 
 DEFAULT_OPTIONS = LoopOptions(steps=1200, learning_rate=2e-3, average=0.99)
 """A minute on one CPU core."""
