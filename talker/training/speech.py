@@ -226,7 +226,8 @@ def start_from_whisper(encoder: SpeechEncoder, teacher: WhisperTeacher, sounds: 
         stem.place.copy_(theirs.embed_positions.weight[MIDDLE_PLACE])
         ours.pos_conv_embed.conv.parametrizations.weight.original0.zero_()  # Nothing to add yet; it can learn to.
         ours.pos_conv_embed.conv.bias.zero_()
-        teacher.learn_places(sounds)
+        if teacher.places is None:
+            teacher.learn_places(sounds)
         encoder.nearness.copy_(teacher.nearness(sounds, len(ours.layers), encoder.nearness.shape[-1] // 2))
 
 

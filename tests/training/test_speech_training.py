@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from little_whisper import little_encoder
 from PIL import Image
 from safetensors.torch import load_file
 from transformers import WhisperFeatureExtractor
+from two_processes import run_in_two
 
 from talker import cli
 from talker.errors import TalkerError
@@ -333,20 +332,12 @@ with processes.together(), pytest.MonkeyPatch.context() as patch:
 def test_two_processes_train_one_network(tmp_path):
     write_speech(tmp_path)
     torch.save(torch.randn(6, 2, 4, 3, generator=torch.Generator().manual_seed(5)), tmp_path / "inputs.pt")
-    (tmp_path / "worker.py").write_text(WORKER)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    ran = subprocess.run(
-        [*torchrun, str(tmp_path / "worker.py"), str(Path(__file__).parent), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    printed = run_in_two(WORKER, tmp_path)
     for name in ("line", "out"):
         first, second = (torch.load(tmp_path / f"{name}{rank}.pt") for rank in (0, 1))
         assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
     assert len(rows_of(tmp_path / "out")) == 1
-    assert ran.stdout.count("synthesised: 10 recordings") == 1  # One of them tells.
+    assert printed.count("synthesised: 10 recordings") == 1  # One of them tells.
 
     # Two processes with half a batch each take the steps of one process with all of it.
     torch.manual_seed(0)

@@ -1,8 +1,6 @@
 """`talker train talker` on shards of made-up talking, with a speech encoder of random weights."""
 
 import csv
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from little_talking import (
     write_hearing,
     write_shards,
 )
+from two_processes import run_in_two
 
 from talker import cli
 from talker.datasets.stream import ShardStream, StreamOptions
@@ -114,19 +113,11 @@ with processes.together(), pytest.MonkeyPatch.context() as patch:
 @pytest.mark.train
 @pytest.mark.slow
 def test_two_processes_train_one_talker(little, tmp_path):
-    (tmp_path / "worker.py").write_text(WORKER)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    ran = subprocess.run(
-        [*torchrun, str(tmp_path / "worker.py"), str(Path(__file__).parent), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    printed = run_in_two(WORKER, tmp_path)
     (losses, first), (other_losses, second) = (torch.load(tmp_path / f"kept{rank}.pt") for rank in (0, 1))
     assert losses != other_losses  # Each heard crops of its own,
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())  # and both learnt from all.
-    assert len(rows_of(tmp_path / "out")) == 1 and ran.stdout.count("step 3:") == 1
+    assert len(rows_of(tmp_path / "out")) == 1 and printed.count("step 3:") == 1
 
 
 @pytest.fixture(scope="module")
