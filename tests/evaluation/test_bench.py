@@ -1,7 +1,5 @@
 import time
 
-import pytest
-
 from talker.evaluation.bench import interleaved_times
 
 
@@ -10,9 +8,10 @@ def test_work_is_timed_in_turns_after_a_warm_up():
 
     def slow():
         order.append("slow")
-        time.sleep(0.02)
+        time.sleep(0.1)
 
     wall, busy = interleaved_times([slow, lambda: order.append("fast")], repeats=3)
     assert order == ["slow", "fast"] * 4
-    assert wall[0] >= 0.02 and wall[1] < wall[0]
-    assert busy[0] == pytest.approx(0, abs=0.02)  # Sleeping is no work.
+    assert wall[0] >= 0.1 and wall[1] < wall[0]
+    # Sleeping is no work. The process may have other threads that work meanwhile.
+    assert busy[0] < 0.5 * wall[0]
