@@ -7,15 +7,20 @@ from talker.errors import TalkerError
 if TYPE_CHECKING:
     from talker.animation import FaceAnimation
     from talker.audio import Audio
-    from talker.inference import animate, load_model
+    from talker.direction.animate import animate
+    from talker.direction.mood import Personality
+    from talker.direction.timeline import EmotionTimeline
+    from talker.inference import load_model
 
 __version__ = "0.1.0"
-__all__ = ["Audio", "FaceAnimation", "TalkerError", "animate", "load_model"]
+__all__ = ["Audio", "EmotionTimeline", "FaceAnimation", "Personality", "TalkerError", "animate", "load_model"]
 
 _HOME = {
     "Audio": "talker.audio",
+    "EmotionTimeline": "talker.direction.timeline",
     "FaceAnimation": "talker.animation",
-    "animate": "talker.inference",
+    "Personality": "talker.direction.mood",
+    "animate": "talker.direction.animate",
     "load_model": "talker.inference",
 }
 

@@ -35,13 +35,17 @@ class FaceAnimation:
         fps: Frames per second.
         audio: The sound that belongs to it, starting with frame 0.
         meta: JSON-able facts about the take. Known keys: `source` (where it came from), `emotion` (a list of
-            `{"time": seconds, "weights": {label: 0..1}}` in time order, linear in between).
+            `{"time": seconds, "weights": {label: 0..1}}` in time order, linear in between), `direction` (how it was
+            played, see `talker.direction`).
+        layers: What the take was made from and may be made from again, float32 arrays by name. `.npz` keeps them; they
+            go where curves are made from other curves.
     """
 
     curves: np.ndarray
     fps: float
     audio: Audio | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    layers: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.fps) and MIN_FPS <= self.fps <= MAX_FPS):
@@ -58,6 +62,7 @@ class FaceAnimation:
         object.__setattr__(self, "curves", curves)
         object.__setattr__(self, "fps", float(self.fps))
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
+        object.__setattr__(self, "layers", MappingProxyType(dict(self.layers)))
         if not isinstance(self.audio, Audio | None):
             raise TalkerError(
                 f"audio must be an Audio (`talker.audio.read_audio` reads one), not {type(self.audio).__name__}"
@@ -65,7 +70,7 @@ class FaceAnimation:
         _check_emotion(self.meta.get("emotion", []))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FaceAnimation, (self.curves, self.fps, self.audio, dict(self.meta))
+        return FaceAnimation, (self.curves, self.fps, self.audio, dict(self.meta), dict(self.layers))
 
     @classmethod
     def from_channels(cls, channels: Mapping[str, Any], fps: float, **rest: Any) -> "FaceAnimation":
@@ -182,11 +187,11 @@ class FaceAnimation:
         end = other.resample(self.fps).curves
         end = end[np.minimum(np.arange(self.frame_count), len(end) - 1)]
         share = np.broadcast_to(share, (self.frame_count,))[:, None]
-        return replace(self, curves=self.curves * (1 - share) + end * share)
+        return replace(self, curves=self.curves * (1 - share) + end * share, layers={})
 
     def mirrored(self) -> "FaceAnimation":
         """Left and right exchanged."""
-        return replace(self, curves=self.curves[:, arkit.MIRROR] * arkit.MIRROR_SIGN)
+        return replace(self, curves=self.curves[:, arkit.MIRROR] * arkit.MIRROR_SIGN, layers={})
 
     def save(self, path: Path | str) -> None:
         """Write to any format talker knows, by extension; `.npz` keeps everything."""

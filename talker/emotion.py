@@ -17,13 +17,18 @@ def emotion_pose(label: str) -> np.ndarray:
 
     The poses are built from the action units of EMFACS' prototypes (`rigs/emotions/poses.json`) and add to speech.
     """
+    require_emotion(label)
+    return _poses()[label]
+
+
+def require_emotion(label: str) -> None:
+    """An unknown label is an error that suggests the nearest one."""
     if label not in EMOTIONS:
         import difflib
 
         close = difflib.get_close_matches(label, EMOTIONS, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         raise TalkerError(f"no such emotion '{label}'{hint}; choices: {', '.join(EMOTIONS)}")
-    return _poses()[label]
 
 
 @lru_cache(maxsize=1)

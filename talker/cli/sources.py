@@ -28,6 +28,11 @@ class Animate:
     """Sound or video files, or folders of them."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
     """File to write; with several inputs, or without a known extension, a folder of files named after the inputs."""
+    emotion: Annotated[str, tyro.conf.arg(metavar="EMOTION")] = "neutral"
+    """A label, a mixture `happy:0.6+sad:0.2`, keys over time `neutral@0 happy:0.4@1.2 angry@3.5~0.8`, a JSON or CSV
+    file of them, or `auto`: what the voice says."""
+    intensity: Annotated[float, tyro.conf.arg(metavar="0..1")] = 1.0
+    """Strength of all emotions."""
     rig: OptionalName = None
     """Rig to write where the extension leaves a choice (see `talker rigs list`)."""
     fps: Rate = 60.0
@@ -46,12 +51,13 @@ class Animate:
         from talker.batch import Job, plan, run_batch
 
         jobs = plan(self.inputs, self.output, self.format, self.rig)
-        from talker.inference import animate, load_model
+        from talker.direction.animate import animate
+        from talker.inference import load_model
 
         model = load_model(self.model, self.device)
 
         def work(job: Job) -> str:
-            animation = animate(job.source, fps=self.fps, model=model)
+            animation = animate(job.source, emotion=self.emotion, intensity=self.intensity, fps=self.fps, model=model)
             return f"{job.target}: {write_animation(animation, job.target, self.format, self.rig, self.options)}"
 
         return run_batch(jobs, work, say=say)

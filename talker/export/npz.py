@@ -1,7 +1,7 @@
 """talker's own file: a numpy archive that keeps everything and never holds a pickle.
 
 Arrays: `format` ("talker 1"), `channels` (61 names), `curves` float32 (T, 61), `fps`, `meta` (JSON text) and, when
-there is sound, `audio` float32 (N,) and `sample_rate`.
+there is sound, `audio` float32 (N,) and `sample_rate`; the layers that `talker edit` works on as `layer_...`.
 """
 
 import json
@@ -17,6 +17,7 @@ from talker.files import read_arrays
 from talker.rigs import arkit
 
 MAGIC = "talker 1"
+_LAYER = "layer_"
 
 
 def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
@@ -30,6 +31,7 @@ def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
     }
     if animation.audio is not None:
         arrays |= {"audio": animation.audio.samples, "sample_rate": np.array(animation.audio.sample_rate)}
+    arrays |= {f"{_LAYER}{name}": values for name, values in animation.layers.items()}
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -53,7 +55,8 @@ def read(path: Path, options: ExportOptions) -> FaceAnimation:
         audio = Audio(arrays["audio"], int(arrays["sample_rate"])) if "audio" in arrays else None
         meta = json.loads(str(arrays["meta"])) if "meta" in arrays else {}
         ordered = curves[:, [names.index(name) for name in arkit.CHANNELS]]
-        return FaceAnimation(ordered, float(arrays["fps"]), audio, meta)
+        layers = {name.removeprefix(_LAYER): values for name, values in arrays.items() if name.startswith(_LAYER)}
+        return FaceAnimation(ordered, float(arrays["fps"]), audio, meta, layers)
     except TalkerError as error:
         raise TalkerError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:

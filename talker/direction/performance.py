@@ -1,0 +1,145 @@
+"""Speech performed: what the network says, neutral and emotional, kept apart so that a take can be directed again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from talker.audio import NETWORK_RATE, Audio
+from talker.direction.mood import Personality, follow
+from talker.direction.timeline import EmotionLike, EmotionTimeline
+from talker.errors import TalkerError
+
+if TYPE_CHECKING:
+    from talker.inference import Model
+    from talker.models.voice_emotion import EmotionListener
+
+LAYER_FPS = 50.0
+"""Frames per second of every layer: those of the network."""
+
+AUTO = "auto"
+"""In place of an emotion: the one in the voice."""
+
+
+@dataclass(frozen=True, eq=False)
+class Performance:
+    """The layers of a take, float32 at 50 Hz.
+
+    Attributes:
+        speech: (T, 61) the network's curves under a neutral emotion.
+        emotional: (T, 61) the same speech under `strengths`.
+        strengths: (T, 8) shares of `talker.emotion.EMOTIONS`.
+        effort: (T,) vocal effort, 0..1.
+    """
+
+    speech: np.ndarray
+    emotional: np.ndarray
+    strengths: np.ndarray
+    effort: np.ndarray
+
+    @classmethod
+    def of_layers(cls, layers: Mapping[str, np.ndarray]) -> "Performance":
+        """From the layers of a take that `animate` made."""
+        try:
+            return cls(**{name: layers[name] for name in cls.__dataclass_fields__})
+        except KeyError as error:
+            raise TalkerError(
+                f"the take has no layer {error}: only an .npz by `talker animate` or `talker edit` can be edited"
+            ) from error
+
+    def layers(self) -> dict[str, np.ndarray]:
+        """By name, as a take keeps them."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def felt(self, gain: float) -> tuple[np.ndarray, np.ndarray]:
+        """The curves and strengths with `gain` times the emotion."""
+        if gain == 1.0:
+            return self.emotional, self.strengths
+        curves = self.speech + np.float32(gain) * (self.emotional - self.speech)
+        curves[:, :52] = curves[:, :52].clip(0.0, 1.0)
+        return curves, scaled(self.strengths, gain)
+
+
+def scaled(strengths: np.ndarray, gain: float) -> np.ndarray:
+    """(T, 8) with `gain` times the emotion, neutral taking the rest; never more than a whole emotion."""
+    out = strengths.astype(np.float64)
+    out[:, 1:] *= gain
+    out[:, 1:] /= np.maximum(out[:, 1:].sum(axis=1, keepdims=True), 1.0)
+    out[:, 0] = np.maximum(1.0 - out[:, 1:].sum(axis=1), 0.0)
+    return out.astype(np.float32)
+
+
+def perform_speech(
+    audio: Audio,
+    model: "Model",
+    emotion: EmotionLike = "neutral",
+    intensity: float = 1.0,
+    personality: Personality | None = None,
+    seed: int = 0,
+) -> Performance:
+    """Run the networks over speech.
+
+    Args:
+        audio: The speech.
+        model: Loaded networks.
+        emotion: What to feel, or "auto".
+        intensity: Factor on every emotion.
+        personality: How the mood follows the voice under "auto".
+        seed: Of the unsteadiness of a living face.
+    """
+    from talker.training.performances import perform
+
+    speech = model.curves(audio.resample(NETWORK_RATE).samples)
+    if emotion == AUTO:
+        felt = _heard(audio, len(speech), personality or Personality())
+    else:
+        felt = EmotionTimeline.of(emotion).sample(LAYER_FPS, len(speech))
+    strengths = scaled(felt, intensity)
+    if not strengths[:, 1:].any():
+        return Performance(speech, speech, strengths, np.zeros(len(speech), np.float32))
+    effort = _vocal_effort(audio, len(speech))
+    return Performance(speech, perform(speech, strengths, effort, seed), strengths, effort)
+
+
+def performed_again(
+    performance: Performance, emotion: EmotionLike, intensity: float = 1.0, seed: int = 0
+) -> Performance:
+    """The same speech under another emotion, without the network."""
+    if emotion == AUTO:
+        raise TalkerError("only `talker animate` can hear the emotion in the voice; give an emotion, or animate again")
+    from talker.training.performances import perform
+
+    strengths = scaled(EmotionTimeline.of(emotion).sample(LAYER_FPS, len(performance.speech)), intensity)
+    emotional = perform(performance.speech, strengths, performance.effort, seed)
+    return Performance(performance.speech, emotional, strengths, performance.effort)
+
+
+def _heard(audio: Audio, frames: int, personality: Personality) -> np.ndarray:
+    """(frames, 8) the mood that the voice leads to."""
+    from talker.models.voice_emotion import TRACK_FPS
+
+    heard = _listener().hear(audio).track.mixture
+    return follow(_at_layer_rate(heard, TRACK_FPS, frames), LAYER_FPS, personality)
+
+
+def _vocal_effort(audio: Audio, frames: int) -> np.ndarray:
+    """(frames,) 0..1."""
+    from talker.models.voice_emotion import TRACK_FPS
+
+    return _at_layer_rate(_listener().hear(audio).track.effort[:, None], TRACK_FPS, frames)[:, 0]
+
+
+def _at_layer_rate(track: np.ndarray, fps: float, frames: int) -> np.ndarray:
+    """(S, C) readings, each the average over its slot, as (frames, C) at `LAYER_FPS`, linear in between."""
+    slots = (np.arange(len(track)) + 0.5) / fps
+    times = np.arange(frames) / LAYER_FPS
+    return np.stack([np.interp(times, slots, column) for column in track.T], axis=1).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _listener() -> "EmotionListener":
+    from talker.models.voice_emotion import load_listener
+
+    return load_listener()
