@@ -1,0 +1,89 @@
+"""All the finishing steps in their order, each with its strength."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from talker.animation import FaceAnimation
+from talker.emotion import EMOTIONS
+from talker.errors import TalkerError
+from talker.finishing.blinks import BlinkRates, blink
+from talker.finishing.cues import hear
+from talker.finishing.gaze import look, plan_gaze
+from talker.finishing.head import breathe, move_head
+from talker.finishing.look_at import parse_look_at
+
+_MOST = 3.0
+
+
+@dataclass(frozen=True)
+class FinishingOptions:
+    """How much of what; 0 leaves a step out, 1 is usual.
+
+    Attributes:
+        blinks: How often the eyes blink.
+        gaze: How far and how soon the eyes leave what they look at.
+        head: How much the head moves.
+        breath: How deep the breaths are that are seen.
+        look_at: `camera`, `X,Y,Z` in metres (to the subject's left, up, forward), or a timeline `left@2 camera@4`.
+        blink_rates: `conversation` (about 20 a minute) or `emoface`, the statistics of that paper (about 30).
+        cuts: Seconds at which the picture cuts; no blink comes in the first frames after one.
+    """
+
+    blinks: float = 1.0
+    gaze: float = 1.0
+    head: float = 1.0
+    breath: float = 1.0
+    look_at: str = "camera"
+    blink_rates: BlinkRates = "conversation"
+    cuts: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, float) and not 0.0 <= value <= _MOST:
+                raise TalkerError(f"the strength of {field.name} must lie in 0..{_MOST:g}, not {value:g}")
+        parse_look_at(self.look_at)
+
+
+def finish(
+    take: FaceAnimation,
+    strengths: np.ndarray | None = None,
+    options: FinishingOptions | None = None,
+    seed: int = 0,
+) -> FaceAnimation:
+    """The take with all that speech does not say.
+
+    Args:
+        take: A face that talks; its sound is listened to, and without sound it is taken to be silent.
+        strengths: (T, 8) emotions over the take's frames, rows summing to 1; neutral when None.
+        options: What to do how much.
+        seed: Same take, options and seed: same bytes.
+    """
+    options = options or FinishingOptions()
+    fps, count = take.fps, take.frame_count
+    strengths = _checked(strengths, count)
+    cues = hear(take.audio, take.duration)
+    curves = take.curves
+    gaze = None
+    if options.gaze > 0:
+        gaze = plan_gaze(cues, strengths, fps, parse_look_at(options.look_at), options.gaze, seed)
+    if options.breath > 0:
+        curves = breathe(curves, fps, cues, options.breath, seed)
+    if options.head > 0:
+        curves = move_head(curves, fps, cues, strengths, gaze, options.head, seed)
+    if gaze is not None:
+        curves = look(curves, fps, gaze, options.gaze, seed)
+    if options.blinks > 0:
+        curves = blink(curves, fps, cues, strengths, gaze, options.blinks, options.blink_rates, options.cuts, seed)
+    return replace(take, curves=curves)
+
+
+def _checked(strengths: np.ndarray | None, count: int) -> np.ndarray:
+    if strengths is None:
+        neutral = np.zeros((count, len(EMOTIONS)))
+        neutral[:, EMOTIONS.index("neutral")] = 1.0
+        return neutral
+    if strengths.shape != (count, len(EMOTIONS)) or not np.isfinite(strengths).all():
+        raise TalkerError(f"strengths must be finite and of shape ({count}, {len(EMOTIONS)}), not {strengths.shape}")
+    return np.asarray(strengths, np.float64)
