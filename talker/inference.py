@@ -1,19 +1,16 @@
-"""From sound to a face: load a model once, animate anything."""
+"""The networks, loaded once and ready to run."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from talker.animation import MAX_FRAMES, FaceAnimation
-from talker.audio import NETWORK_RATE, Audio, read_audio
+from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.models.checkpoint import load_checkpoint
 from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES, SpeechEncoder, frame_count, in_pieces
 from talker.models.talker import Talker
-from talker.rigs import arkit
 
 # Every recording is heard as if a second of silence lay around it: a mouth that starts and ends at rest.
 _SILENCE_FRAMES = FEATURE_FPS
@@ -27,21 +24,44 @@ class Model:
     talker: Talker
     device: torch.device
 
+    def curves(self, samples: np.ndarray, strengths: np.ndarray | None = None, style: str | None = None) -> np.ndarray:
+        """What was said and felt as talker's channels.
+
+        Args:
+            samples: (N,) float32 at 16 kHz.
+            strengths: (ceil(N / 320), 8) of the emotions at 50 Hz, every row summing to 1; neutral when None.
+            style: The speaker whose manner to take on, of those that the model has learnt.
+
+        Returns:
+            (ceil(N / 320), 61) float32 at 50 Hz.
+        """
+        space = self.talker.space
+        if space.to_curves is None:
+            raise TalkerError(f"this model speaks {space.name}, which takes your own model of it to become curves")
+        return space.to_curves(self.motion(samples, strengths, style))
+
     @torch.inference_mode()
-    def curves(self, samples: np.ndarray) -> np.ndarray:
-        """(N,) float32 at 16 kHz -> (ceil(N / 320), 61) float32 at 50 Hz.
+    def motion(self, samples: np.ndarray, strengths: np.ndarray | None = None, style: str | None = None) -> np.ndarray:
+        """The same in the channels of the motion space that the talker speaks, (ceil(N / 320), C).
 
         An hour takes linear time and little memory: the sound is worked through in pieces that fit together.
         """
+        frames = frame_count(len(samples))
+        felt = neutral(frames) if strengths is None else _checked(strengths, frames)
+        felt = np.pad(felt, ((_SILENCE_FRAMES, _SILENCE_FRAMES), (0, 0)), "edge" if frames else "constant")
+        manner = torch.tensor([self.talker.emotion.style_index(style)], device=self.device)
+
+        def moved(heard: torch.Tensor, feels: torch.Tensor) -> torch.Tensor:
+            features = self.encoder(heard.to(self.device))
+            return self.talker.motion(features, feels.to(self.device), manner)
+
         heard = np.pad(samples, _SILENCE_FRAMES * HOP_SAMPLES)
         context = self.encoder.context + self.talker.reach
-        out = np.empty((frame_count(len(heard)), arkit.CHANNEL_COUNT), np.float32)
-        for first, piece in in_pieces(self._curves, heard, context):
+        context += -context % self.talker.grid
+        out = np.empty((len(felt), self.talker.space.count), np.float32)
+        for first, piece in in_pieces(moved, heard, context, felt):
             out[first : first + len(piece)] = piece.cpu().numpy()
-        return out[_SILENCE_FRAMES : _SILENCE_FRAMES + frame_count(len(samples))]
-
-    def _curves(self, samples: torch.Tensor) -> torch.Tensor:
-        return self.talker.curves(self.encoder(samples.to(self.device)))
+        return out[_SILENCE_FRAMES : _SILENCE_FRAMES + frames]
 
 
 def load_model(name: str | Path = "default", device: str = "auto") -> Model:
@@ -51,50 +71,18 @@ def load_model(name: str | Path = "default", device: str = "auto") -> Model:
     return Model(speech.encoder.to(chosen), talker.to(chosen), chosen)
 
 
-def animate(
-    source: Path | str | Audio | np.ndarray,
-    sample_rate: int | None = None,
-    *,
-    fps: float = 60.0,
-    model: Model | str | Path = "default",
-    device: str = "auto",
-) -> FaceAnimation:
-    """Animate a face from speech.
-
-    Args:
-        source: A sound or video file, an `Audio`, or samples (N,) or (N, channels): floats in [-1, 1] or integers.
-        sample_rate: Of the samples, in Hz; files know their own.
-        fps: Frames per second of the result.
-        model: A loaded model (load it once for many files), "default", or a folder written by `talker train`.
-        device: "cpu", "cuda" or "auto", for a model that is not loaded yet.
-
-    Returns:
-        The take, with the sound attached.
-    """
-    audio, meta = _audio_of(source, sample_rate)
-    if len(audio.samples) == 0:
-        raise TalkerError(f"{meta.get('source', 'the sound')} is empty: there is nothing to animate")
-    if audio.duration * max(fps, FEATURE_FPS) > MAX_FRAMES:
-        raise TalkerError(f"{audio.duration / 3600:.1f} hours at {fps:g} fps is too long for one take: cut the sound")
-    if not isinstance(model, Model):
-        model = load_model(model, device)
-    curves = arkit.eye_angles_from_looks(model.curves(audio.resample(NETWORK_RATE).samples))
-    take = FaceAnimation(curves, FEATURE_FPS, audio, meta).resample(fps)
-    frames = max(1, math.ceil(audio.duration * fps - 1e-6))  # The last 50th of a second may outlast the sound.
-    return replace(take, curves=take.curves[:frames])
+def neutral(frames: int) -> np.ndarray:
+    """(frames, 8) strengths of somebody who feels nothing."""
+    return np.eye(1, len(EMOTIONS), dtype=np.float32).repeat(frames, 0)
 
 
-def _audio_of(source: Path | str | Audio | np.ndarray, sample_rate: int | None) -> tuple[Audio, dict[str, str]]:
-    if isinstance(source, str | Path):
-        return read_audio(source), {"source": Path(source).name}
-    if isinstance(source, Audio):
-        return source, {}
-    if sample_rate is None:
-        raise TalkerError("animate(samples) needs their rate: animate(samples, sample_rate=16000)")
-    samples = np.asarray(source)
-    if np.issubdtype(samples.dtype, np.signedinteger):
-        samples = samples / -float(np.iinfo(samples.dtype).min)
-    return Audio(samples, sample_rate), {}
+def _checked(strengths: np.ndarray, frames: int) -> np.ndarray:
+    given = np.asarray(strengths, np.float32)
+    if given.shape != (frames, len(EMOTIONS)):
+        raise TalkerError(f"strengths must be ({frames}, {len(EMOTIONS)}) at {FEATURE_FPS} Hz, not {given.shape}")
+    if not np.isfinite(given).all() or given.min(initial=0) < 0 or np.abs(given.sum(1) - 1).max(initial=0) > 1e-3:
+        raise TalkerError("strengths must be 0 or more and sum to 1 in every frame")
+    return given
 
 
 def _device(name: str) -> torch.device:

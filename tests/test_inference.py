@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import talker
 from talker.animation import FaceAnimation
 from talker.audio import Audio, read_audio, write_wav
 from talker.errors import TalkerError
-from talker.inference import Model, load_model
+from talker.inference import Model, load_model, neutral
+from talker.models.motion_prior import MotionPriorConfig
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.models.talker import Talker, TalkerConfig
 from talker.resources import checkpoints_dir
@@ -22,6 +24,19 @@ def model():
     return load_model("default")
 
 
+PRIOR = MotionPriorConfig(width=16, latent=8, heads=2, attention_reach=2)
+
+
+def moving(config):
+    """Random weights that move every channel."""
+    torch.manual_seed(3)
+    made = Talker(config)
+    for part in (made.output, made.emotion.output, made.output if made.decoder is None else made.decoder.output):
+        torch.nn.init.normal_(part.weight, std=0.1)
+    torch.nn.init.constant_((made.decoder or made).output.bias, 0.3)
+    return made.eval()
+
+
 @pytest.fixture(scope="module")
 def lively():
     """A small model with random weights that moves every channel: for what must hold for any weights."""
@@ -29,10 +44,13 @@ def lively():
     encoder = SpeechEncoder.from_config(
         SpeechEncoderConfig(layers=2, width=32, heads=2, feed_forward=64, attention_reach=10)
     )
-    speaker = Talker(TalkerConfig(feature_width=32, width=32))
-    torch.nn.init.normal_(speaker.output.weight, std=0.1)
-    torch.nn.init.constant_(speaker.output.bias, 0.3)
-    return Model(encoder.eval(), speaker.eval(), torch.device("cpu"))
+    return Model(encoder.eval(), moving(TalkerConfig(feature_width=32, width=32)), torch.device("cpu"))
+
+
+def feelings(frames):
+    """Emotions that come and go."""
+    share = 0.5 + 0.5 * np.sin(np.arange(frames) / 40, dtype=np.float32)[:, None]
+    return share * np.eye(8, dtype=np.float32)[1] + (1 - share) * np.eye(8, dtype=np.float32)[4]
 
 
 def noise(seconds, rate=16_000, seed=0):
@@ -52,12 +70,34 @@ def test_curves_cover_the_sound(lively, samples):
     assert not curves[:, arkit.SHAPE_COUNT :].any()
 
 
-def test_pieces_of_a_long_recording_equal_the_whole(lively):
+@pytest.mark.parametrize("prior", [None, PRIOR], ids=["straight", "prior"])
+def test_pieces_of_a_long_recording_equal_the_whole(lively, prior):
     """45 s are worked through in three pieces; pushed through the networks at once they give the same curves."""
-    sound = noise(45)
+    sound, felt = noise(45), feelings(45 * 50)
+    talker = lively.talker if prior is None else moving(replace(lively.talker.config, prior=prior))
     with torch.inference_mode():  # a second of silence on either side, as `curves` hears it
-        whole = lively.talker.curves(lively.encoder(torch.from_numpy(np.pad(sound, 16_000))[None]))[0].numpy()
-    np.testing.assert_allclose(lively.curves(sound), whole[50:-50], atol=2e-5)
+        features = lively.encoder(torch.from_numpy(np.pad(sound, 16_000))[None])
+        around = np.pad(felt, ((50, 50), (0, 0)), "edge")
+        whole = talker.motion(features, torch.from_numpy(around)[None])[0].numpy()
+    assert whole.min() == 0 and whole.std() > 0.1
+    pieced = replace(lively, talker=talker).curves(sound, felt)[:, : arkit.SHAPE_COUNT]
+    np.testing.assert_allclose(pieced, whole[50:-50], atol=2e-5)
+
+
+def test_emotion_changes_the_face_where_it_is_felt(lively):
+    felt = neutral(200)
+    felt[100:] = np.eye(8)[6]
+    sound = noise(4)
+    moved = np.abs(lively.curves(sound, felt) - lively.curves(sound)).max(axis=1)
+    assert moved[: 100 - lively.talker.reach].max() == 0 and moved[100 + lively.talker.reach :].min() > 0.01
+    np.testing.assert_array_equal(lively.curves(sound, neutral(200)), lively.curves(sound))
+
+
+def test_strengths_that_are_none_are_refused(lively):
+    with pytest.raises(TalkerError, match=r"strengths must be \(50, 8\) at 50 Hz, not \(49, 8\)"):
+        lively.curves(noise(1), neutral(49))
+    with pytest.raises(TalkerError, match="0 or more and sum to 1"):
+        lively.curves(noise(1), 2 * neutral(50))
 
 
 def test_time_is_linear_in_the_length(lively):
@@ -113,7 +153,7 @@ def test_what_cannot_be_animated_says_why(lively, tmp_path):
 def test_a_model_that_is_not_there_says_so(tmp_path):
     with pytest.raises(TalkerError, match=r"config\.json"):
         load_model(tmp_path)
-    (tmp_path / "config.json").write_text('{"format": "talker 2"}')
+    (tmp_path / "config.json").write_text('{"format": "talker 3"}')
     with pytest.raises(TalkerError, match="damaged configuration"):
         load_model(tmp_path)
     with pytest.raises(TalkerError, match="no such device 'abacus'"):

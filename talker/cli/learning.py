@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from talker.cli.output import OptionalName, OptionalPath, say
+from talker.errors import TalkerError
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,16 @@ class TrainTalker:
     """Folders of shards: learnt from is their training part, judged by their validation part."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
     """Folder for the weights, usable with `talker animate --model` from the first checkpoint on, and their history."""
+    weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SET=WEIGHT")] = ()
+    """How often to draw from a set, relative to the others; 1 where nothing is said, 0 for never."""
     encoder: Annotated[str, tyro.conf.arg(metavar="NAME")] = "default"
     """Speech encoder to hear with, which stays as it is: `default`, or the folder of another."""
+    prior: OptionalPath = None
+    """Motion prior to speak through, made by `talker train prior`; without it, straight to the curves."""
+    exchange: bool = True
+    """Learn every crop under other emotions, too; else each in the emotion that it was acted in."""
+    styles: bool = False
+    """Learn the manner of every speaker as a style."""
     steps: int = 1500
     """Optimiser steps; each hears 72 seconds of speech and takes one to two seconds on one CPU core."""
     learning_rate: float = 1e-3
@@ -96,20 +105,27 @@ class TrainTalker:
         """Train and report."""
         from talker.training import processes
         from talker.training.loop import LoopOptions
-        from talker.training.talker import train_talker
+        from talker.training.talker import Lessons, train_talker
 
         options = LoopOptions(self.steps, self.learning_rate, self.seed, bfloat16=self.bfloat16)
+        lessons = Lessons(self.shards, _weights(self.weights), self.shippable, self.exchange, self.styles)
         with processes.together():
-            train_talker(
-                self.shards,
-                self.output,
-                options,
-                self.encoder,
-                shippable=self.shippable,
-                resume=self.resume,
-                say=say,
-            )
+            train_talker(lessons, self.output, options, self.encoder, prior=self.prior, resume=self.resume, say=say)
         return 0
+
+
+def _weights(given: tuple[str, ...]) -> dict[str, float]:
+    """Of texts such as "grid_s1=2"."""
+    weights = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            weights[name] = -1.0
+        if not 0 <= weights[name] < float("inf"):
+            raise TalkerError(f"--weights {text}: write the name of a set and a number, such as grid_s1=0.5")
+    return weights
 
 
 @dataclass(frozen=True)

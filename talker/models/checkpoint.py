@@ -14,12 +14,15 @@ from torch import Tensor, nn
 
 from talker.errors import TalkerError
 from talker.files import atomic_output, read_text
+from talker.models.emotion_encoder import EmotionEncoderConfig
+from talker.models.motion_prior import MotionPrior, MotionPriorConfig
 from talker.models.speech import Speech
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.models.talker import Talker, TalkerConfig
 from talker.resources import checkpoints_dir
 
-TALKER_FORMAT = "talker 2"
+TALKER_FORMAT = "talker 3"
+PRIOR_FORMAT = "talker prior 1"
 SPEECH_FORMAT = "talker speech 1"
 
 _Weights = Mapping[str, Tensor]
@@ -44,8 +47,8 @@ def save_checkpoint(
     """
     save_speech(folder / "speech", speech, weights, half)
     modules = nn.ModuleDict({"talker": talker})
-    _write_weights(folder / "model.safetensors", modules, weights, half)
-    _write_json(folder / "config.json", {"format": TALKER_FORMAT, "talker": asdict(talker.config)})
+    write_weights(folder / "model.safetensors", modules, weights, half)
+    write_json(folder / "config.json", {"format": TALKER_FORMAT, "talker": asdict(talker.config)})
 
 
 def load_checkpoint(name: str | Path) -> tuple[Speech, Talker]:
@@ -56,7 +59,7 @@ def load_checkpoint(name: str | Path) -> tuple[Speech, Talker]:
         found = config.get("format")
         raise TalkerError(f"{folder / 'config.json'}: the format is {found!r} instead of {TALKER_FORMAT!r}")
     try:
-        talker = Talker(TalkerConfig(**tuples(config["talker"])))
+        talker = Talker(_talker_config(config["talker"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _damaged(folder / "config.json", error) from error
     modules = nn.ModuleDict({"talker": talker})
@@ -68,6 +71,32 @@ def load_checkpoint(name: str | Path) -> tuple[Speech, Talker]:
             f"{talker.config.feature_width}; copy the folder that it was trained with"
         )
     return speech, talker.eval().requires_grad_(False)
+
+
+def save_prior(folder: Path, prior: MotionPrior, space: str, weights: _Weights | None = None) -> None:
+    """Write a motion prior in single precision: `config.json` and `model.safetensors`.
+
+    Args:
+        folder: Gets them.
+        prior: What to write.
+        space: The motion space whose channels it speaks.
+        weights: Stored instead of its own, such as a moving average.
+    """
+    write_weights(folder / "model.safetensors", prior, weights, half=False)
+    write_json(folder / "config.json", {"format": PRIOR_FORMAT, "space": space, "prior": asdict(prior.config)})
+
+
+def load_prior(folder: Path) -> tuple[MotionPrior, str]:
+    """A motion prior on the CPU, ready for inference, and the name of its motion space."""
+    config = read_config(folder / "config.json")
+    if config.get("format") != PRIOR_FORMAT:
+        raise TalkerError(f"{folder} holds no motion prior; make one with `talker train prior`")
+    try:
+        prior, space = MotionPrior(MotionPriorConfig(**tuples(config["prior"]))), str(config["space"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _damaged(folder / "config.json", error) from error
+    prior.load_state_dict(read_weights(folder / "model.safetensors", prior))
+    return prior.eval().requires_grad_(False), space
 
 
 def save_speech(folder: Path, speech: Speech, weights: _Weights | None = None, half: bool = True) -> None:
@@ -83,9 +112,9 @@ def save_speech(folder: Path, speech: Speech, weights: _Weights | None = None, h
     if encoder.config is None:
         _save_published(folder, speech, weights, half)
         return
-    _write_weights(folder / "model.safetensors", speech, weights, half)
+    write_weights(folder / "model.safetensors", speech, weights, half)
     config = {"format": SPEECH_FORMAT, "encoder": asdict(encoder.config), "phones": speech.phones}
-    _write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config)
 
 
 def load_speech(name: str | Path = "default", download: bool = False) -> Speech:
@@ -131,6 +160,13 @@ def tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
+def _talker_config(values: dict[str, Any]) -> TalkerConfig:
+    values = tuples(values)
+    emotion = EmotionEncoderConfig(**tuples(dict(values.pop("emotion"))))
+    prior = values.pop("prior")
+    return TalkerConfig(**values, emotion=emotion, prior=None if prior is None else MotionPriorConfig(**tuples(dict(prior))))
+
+
 def _load_own(folder: Path) -> Speech:
     config = read_config(folder / "config.json")
     try:
@@ -171,17 +207,18 @@ def _save_published(folder: Path, speech: Speech, weights: _Weights | None, half
     encoder = speech.encoder
     if weights is not None:
         weights = {name.removeprefix("encoder.network."): tensor for name, tensor in weights.items()}
-    _write_weights(folder / "model.safetensors", encoder.network, weights, half)
-    _write_json(folder / "config.json", encoder.network.config.to_dict())
+    write_weights(folder / "model.safetensors", encoder.network, weights, half)
+    write_json(folder / "config.json", encoder.network.config.to_dict())
     extractor = Wav2Vec2FeatureExtractor(do_normalize=encoder.normalise)
-    _write_json(folder / "preprocessor_config.json", extractor.to_dict())
+    write_json(folder / "preprocessor_config.json", extractor.to_dict())
 
 
 def _format_of(folder: Path) -> str | None:
     return read_config(folder / "config.json").get("format") if (folder / "config.json").is_file() else None
 
 
-def _write_weights(path: Path, modules: nn.Module, weights: _Weights | None, half: bool) -> None:
+def write_weights(path: Path, modules: nn.Module, weights: _Weights | None, half: bool) -> None:
+    """A module's weights, or those of the same names in `weights`, as safetensors."""
     from safetensors.torch import save
 
     dtype = torch.float16 if half else torch.float32
@@ -191,7 +228,8 @@ def _write_weights(path: Path, modules: nn.Module, weights: _Weights | None, hal
         temporary.write_bytes(save(tensors, metadata={"format": "pt"}))  # Transformers refuses files without it.
 
 
-def _write_json(path: Path, config: dict[str, Any]) -> None:
+def write_json(path: Path, config: dict[str, Any]) -> None:
+    """A checkpoint's `config.json`."""
     with atomic_output(path) as temporary:
         temporary.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -234,12 +234,15 @@ class SpeechEncoder(nn.Module):
         return padded[:, :total]
 
 
-def in_pieces(network: Callable[[Tensor], Tensor], samples: np.ndarray, context: int) -> Iterator[tuple[int, Tensor]]:
+def in_pieces(
+    network: Callable[..., Tensor], samples: np.ndarray, context: int, *tracks: np.ndarray
+) -> Iterator[tuple[int, Tensor]]:
     """Run a network over a recording of any length, 20 s at a time: linear time, little memory.
 
     Args:
-        network: (1, N) at 16 kHz -> (1, ceil(N / 320), C).
+        network: (1, N) at 16 kHz, and (1, T, …) of every track -> (1, T, C), where T is ceil(N / 320).
         samples: (N,) at 16 kHz.
+        tracks: (ceil(N / 320), …) at 50 Hz that the network takes along.
         context: Frames on either side that can change a frame; each piece is heard with them, so that pieces fit.
 
     Yields:
@@ -251,7 +254,8 @@ def in_pieces(network: Callable[[Tensor], Tensor], samples: np.ndarray, context:
         last = min(first + _PIECE_FRAMES, frames)
         begin = max(0, first - context)
         heard = torch.tensor(samples[begin * HOP_SAMPLES : (last + context) * HOP_SAMPLES], dtype=torch.float32)
-        yield first, network(heard[None])[0, first - begin : last - begin]
+        beside = (torch.tensor(track[begin : last + context])[None] for track in tracks)
+        yield first, network(heard[None], *beside)[0, first - begin : last - begin]
 
 
 def check_samples(samples: np.ndarray) -> None:

@@ -63,10 +63,14 @@ class Speakers:
         opening = {key: _opening_factor(np.concatenate(values)) for key, values in gaps.items()}
         return cls(opening, np.sqrt(np.maximum(squares / count - np.square(total / count), 0.0)))
 
-    def targets(self, batch: dict[str, Any]) -> Tensor:
+    def targets(self, batch: dict[str, Any], with_mood: Tensor | None = None) -> Tensor:
         """(B, T, 52) shapes to learn from a batch of `ShardStream`: everybody opens the mouth alike, in no mood.
 
         Left and right are averaged: one face's asymmetry is not speech.
+
+        Args:
+            batch: Of `ShardStream`.
+            with_mood: (B,) booleans: those that keep their mood.
         """
         shapes = batch["curves"][..., : arkit.SHAPE_COUNT]
         shapes = (shapes + shapes[..., torch.from_numpy(arkit.MIRROR[: arkit.SHAPE_COUNT])]) / 2
@@ -75,6 +79,8 @@ class Speakers:
         shapes[..., opening] *= factors[:, None, None]
         known = shapes[..., mood].masked_fill(batch["weight"][..., None] == 0, torch.nan)
         held = torch.nanquantile(known, _MOOD_SHARE, dim=1, keepdim=True).nan_to_num(0.0)
+        if with_mood is not None:
+            held[with_mood] = 0.0
         shapes[..., mood] = (shapes[..., mood] - held) / (1.0 - held).clamp(min=0.1)
         return shapes.clamp(0.0, 1.0)
 

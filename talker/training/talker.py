@@ -1,7 +1,12 @@
-"""`talker train talker`: face curves from what a trained speech encoder hears, learnt from tracked talking video."""
+"""`talker train talker`: face motion from what a trained speech encoder hears and from emotions that are asked for.
+
+Every crop is learnt twice: as it was spoken, without mood, and in an emotion drawn at random, whose face is performed
+on top of the speech. The same sound under another emotion keeps its lips wherever they touch.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +16,20 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from talker.datasets.stream import ShardStream, StreamOptions
-from talker.models.checkpoint import load_speech, save_checkpoint
+from talker.emotion import EMOTIONS
+from talker.errors import TalkerError
+from talker.models.checkpoint import load_prior, load_speech, save_checkpoint
+from talker.models.motion_prior import MotionPrior
 from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES
 from talker.models.talker import Talker, TalkerConfig
 from talker.rigs import arkit
 from talker.training import augment, processes
+from talker.training.curve_loss import channel_scale, curve_loss, is_spoken
+from talker.training.directions import held_strengths, random_strengths
 from talker.training.history import History
 from talker.training.lips import Lips
 from talker.training.loop import LoopOptions, TrainingLoop
+from talker.training.performances import perform
 from talker.training.speakers import Speakers
 
 BATCH = 24
@@ -26,63 +37,82 @@ CROP_SECONDS = 3.0
 SPEEDS = (0.87, 1.15)
 
 _MEASURED_BATCHES = 12
-_VELOCITY_WEIGHT, _LIPS_WEIGHT, _SHUT_WEIGHT = 2.0, 2.0, 3.0
-_SHUT_GAP = 0.012  # Eye distances within which lips count as nearly shut.
+_EMOTION_WEIGHT, _LATENT_WEIGHT = 0.5, 0.02
+_STYLE_KEPT = 0.5  # Share of crops that are learnt in their speaker's style; the rest make the pivot.
+_LEVELS = 3.0  # MEAD's levels of intensity.
 
-# What speech can tell. Blinks, gaze, the head, the tongue and all that goes sideways are left at rest; brows follow the
-# voice loosely.
-_SIDEWAYS = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
-_IMPORTANCE = {"jaw": 1.0, "mouth": 1.0, "cheeks": 0.3, "nose": 0.3, "brows": 0.3}
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a talker learns from.
+
+    Attributes:
+        shards: Folders of shards.
+        weights: How often a set is drawn from, relative to the others; 1 for those that are not named, 0 for never.
+        shippable: Only clips whose licence lets weights ship.
+        exchange: Every crop also under an emotion drawn at random. Without it, each as it was acted, mood included.
+        styles: Learn every speaker's manner as a style.
+    """
+
+    shards: Sequence[Path]
+    weights: Mapping[str, float] | None = None
+    shippable: bool = False
+    exchange: bool = True
+    styles: bool = False
 
 
 def train_talker(
-    shards: Sequence[Path],
+    lessons: Lessons,
     folder: Path,
     options: LoopOptions,
     encoder: str | Path = "default",
     config: TalkerConfig | None = None,
-    shippable: bool = False,
+    prior: Path | None = None,
     resume: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[float]:
     """Train on the "train" split of what `talker prepare` made; returns the losses.
 
     Args:
-        shards: Folders of shards.
+        lessons: What to learn from.
         folder: Gets the averaged weights with every checkpoint, and how they do on the "validation" split: `History`.
         options: How long and how fast.
         encoder: Speech encoder to hear with; it is not changed.
-        config: Sizes of the talker.
-        shippable: Learn only from clips whose licence lets weights ship.
+        config: Sizes of the talker; its prior's are those of the `prior`.
+        prior: Folder of the motion prior to speak through, which is not changed; straight to the curves when None.
         resume: Continue from the last checkpoint, with other crops than an undisturbed run would have drawn.
         say: Told what happens.
     """
     device = processes.device()
     speech = load_speech(encoder).to(device)
-    held_out = ShardStream(shards, StreamOptions("validation", seconds=60.0, held=0), rank=0, world_size=1)
-    speakers = Speakers.measure(shards, "train", shippable)
-    scale, lips = channel_scale(speakers).to(device), Lips.of_default_head().to(device)
+    held_out = ShardStream(lessons.shards, StreamOptions("validation", seconds=60.0, held=0), rank=0, world_size=1)
+    speakers = Speakers.measure(lessons.shards, "train", lessons.shippable)
     torch.manual_seed(options.seed)
-    talker = Talker(config or TalkerConfig(feature_width=speech.encoder.width)).to(device)
+    motion_prior = None if prior is None else _arkit_prior(prior).to(device)
+    talker = _new_talker(config or TalkerConfig(speech.encoder.width), motion_prior, speakers, lessons).to(device)
     loop = TrainingLoop(talker, folder, options)
     if resume:
         loop.resume()
-    batches = _batches(shards, speakers, shippable, options.seed, loop.step, device)
+    batches = _batches(lessons, speakers, options.seed, loop.step, device)
     if loop.step == 0:
         some = [next(batches) for _ in range(_MEASURED_BATCHES)]
         with torch.inference_mode():
             heard = [speech.encoder(batch["samples"], batch["length"]) for batch in some]
         talker.measure_features(torch.cat([h[w > 0] for h, w in zip(heard, (b["weight"] for b in some), strict=True)]))
         loop.averaged |= {name: value.clone() for name, value in talker.state_dict().items()}
+    judge = _Judge(talker, motion_prior, channel_scale(speakers).to(device), Lips.of_default_head().to(device))
     history = History(folder, resume)
     recent: list[float] = []
 
-    def loss_at(_: int) -> Tensor:
+    def loss_at(step: int) -> Tensor:
         batch = next(batches)
         with torch.no_grad():
             heard = speech.encoder(batch["samples"], batch["length"])
-        predicted = talker(heard, torch.ceil(batch["length"] / HOP_SAMPLES).long()).float()
-        loss = curve_loss(predicted, batch["curves"], batch["weight"], scale, lips)
+        loss = judge.spoken(heard, batch)
+        if lessons.exchange:
+            random = np.random.default_rng([options.seed, step, processes.number()])
+            strengths = random_strengths(len(heard), heard.shape[1], FEATURE_FPS, random).to(device)
+            loss = loss + _EMOTION_WEIGHT * judge.performed(heard, batch, strengths)
         recent.append(float(loss.detach()))
         return loss
 
@@ -97,69 +127,117 @@ def train_talker(
     return loop.run(loss_at, on_checkpoint)
 
 
+@dataclass(frozen=True)
+class _Judge:
+    """What a talker's faces are compared with."""
+
+    talker: Talker
+    prior: MotionPrior | None
+    scale: Tensor
+    lips: Lips
+
+    def spoken(self, heard: Tensor, batch: dict[str, Any]) -> Tensor:
+        """As each crop was spoken, in the emotion that the batch tells."""
+        return self._loss(heard, batch, batch["strengths"], batch["curves"])
+
+    def performed(self, heard: Tensor, batch: dict[str, Any], strengths: Tensor) -> Tensor:
+        """The same speech in other emotions."""
+        spoken = batch["curves"]
+        wanted = torch.from_numpy(perform(spoken.cpu().numpy(), strengths.cpu().numpy())).to(spoken)
+        return self._loss(heard, batch, strengths, wanted, spoken)
+
+    def _loss(
+        self, heard: Tensor, batch: dict[str, Any], strengths: Tensor, wanted: Tensor, spoken: Tensor | None = None
+    ) -> Tensor:
+        frames = torch.ceil(batch["length"] / HOP_SAMPLES).long()
+        latents = self.talker.latents(heard, strengths, frames, batch["style"])
+        predicted = self.talker.decode(latents, heard.shape[1], frames).float()
+        with torch.autocast(predicted.device.type, enabled=False):  # A lip's width is less than bfloat16 can tell.
+            loss = curve_loss(predicted, wanted, batch["weight"], self.scale, self.lips, spoken)
+        if self.prior is None:
+            return loss
+        with torch.no_grad():
+            meant, _ = self.prior.encoder(wanted, frames)
+        return loss + _LATENT_WEIGHT * (latents - meant).square().mean()
+
+
+def _arkit_prior(folder: Path) -> MotionPrior:
+    prior, space = load_prior(folder)
+    if space != "arkit":
+        raise TalkerError(f"{folder}: this motion prior speaks {space}, where shards hold arkit")
+    return prior
+
+
+def _new_talker(config: TalkerConfig, prior: MotionPrior | None, speakers: Speakers, lessons: Lessons) -> Talker:
+    styles = tuple("/".join(key) for key in speakers.opening) if lessons.styles else ()
+    config = replace(config, emotion=replace(config.emotion, styles=styles), prior=prior.config if prior else None)
+    talker = Talker(config)
+    if prior is not None and talker.decoder is not None:
+        talker.decoder.load_state_dict(prior.decoder.state_dict())
+    return talker
+
+
 def _batches(
-    shards: Sequence[Path], speakers: Speakers, shippable: bool, seed: int, epoch: int, device: torch.device
+    lessons: Lessons, speakers: Speakers, seed: int, epoch: int, device: torch.device
 ) -> Iterator[dict[str, Any]]:
-    """Crops of all sets alike: one has an hour of one voice, another minutes of several."""
-    weights = dict.fromkeys(speakers.sets, 1.0)
-    stream = ShardStream(
-        shards,
-        StreamOptions("train", weights, CROP_SECONDS, speeds=SPEEDS, shippable=shippable, seed=seed),
-        augment.augment,
-    )
+    """Crops with `curves` (B, T, 52) to learn, `strengths` (B, T, 8) and `style` (B,)."""
+    options = StreamOptions("train", _weights(lessons, speakers), CROP_SECONDS, speeds=SPEEDS, seed=seed)
+    stream = ShardStream(lessons.shards, replace(options, shippable=lessons.shippable), augment.augment)
     stream.set_epoch(epoch)
+    styles = ["/".join(key) for key in speakers.opening]
+    random = np.random.default_rng([seed, epoch, processes.number()])
     for batch in DataLoader(stream, BATCH, num_workers=1, prefetch_factor=4):
-        batch["curves"] = speakers.targets(batch)
+        emotion = batch["emotion"] if not lessons.exchange else torch.full((BATCH,), -1)
+        level = torch.where(batch["level"] > 0, batch["level"] / _LEVELS, 1.0)
+        batch["curves"] = speakers.targets(batch, with_mood=emotion > 0) * is_spoken()
+        batch["strengths"] = held_strengths(emotion, level, batch["curves"].shape[1])
+        names = ["/".join(key) for key in zip(batch["set"], batch["speaker"], strict=True)]
+        kept = random.random(len(names)) < _STYLE_KEPT if lessons.styles else np.zeros(len(names), bool)
+        batch["style"] = torch.tensor([styles.index(n) if k else -1 for n, k in zip(names, kept, strict=True)])
         yield {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
 
 
-def channel_scale(speakers: Speakers) -> Tensor:
-    """(52,) loss weight of each channel: the inverse variance, so that small but clear motion counts; 0 if unused."""
-    weight = 1.0 / np.maximum(speakers.deviation, 0.03) ** 2
-    weight *= [0.0 if name in _SIDEWAYS else _IMPORTANCE.get(arkit.region(name), 0.0) for name in arkit.SHAPES]
-    return torch.from_numpy(weight / np.count_nonzero(weight)).float()
-
-
-def curve_loss(predicted: Tensor, wanted: Tensor, weight: Tensor, scale: Tensor, lips: Lips) -> Tensor:
-    """Squared error of curves, of their velocity, and of what the lips do with them; shut lips count most.
-
-    Args:
-        predicted: (B, T, 52).
-        wanted: (B, T, 52).
-        weight: (B, T) how much each frame is to be trusted.
-        scale: (52,) weight of each channel.
-        lips: What curves do to the lips.
-    """
-    # A channel that is not learnt must not move the lips either.
-    error = (predicted - wanted) * weight[..., None] * (scale > 0)
-    position = (error.square() * scale).sum()
-    velocity = ((error[:, 1:] - error[:, :-1]).square() * scale).sum()
-    shut = torch.exp(-lips.gap(wanted).clamp(min=0) / _SHUT_GAP)
-    mouth = (lips.standardised(error).square().mean(-1) * (1.0 + _SHUT_WEIGHT * shut)).sum()
-    return (position + _VELOCITY_WEIGHT * velocity + _LIPS_WEIGHT * mouth) / weight.sum().clamp(min=1.0)
+def _weights(lessons: Lessons, speakers: Speakers) -> dict[str, float]:
+    """All sets alike unless told otherwise: one has an hour of one voice, another minutes of several."""
+    given = lessons.weights or {}
+    unknown = sorted(set(given) - set(speakers.sets))
+    if unknown:
+        raise TalkerError(
+            f"there is no clip of the set '{unknown[0]}' to learn from; there are {', '.join(speakers.sets)}"
+        )
+    weights = {name: given.get(name, 1.0) for name in speakers.sets}
+    return {name: weight for name, weight in weights.items() if weight > 0}
 
 
 def validate(folder: Path, clips: Iterable[dict[str, Any]]) -> dict[str, float]:
-    """Median over clips of the correlation of predicted and measured lip gap and mouth width, per set.
+    """How well the lips of a talker follow those that were measured, per set; medians over clips.
 
     Args:
         folder: The talker.
         clips: Of `ShardStream`; those whose mouths were not measured tell nothing.
+
+    Returns:
+        Correlations: "gap SET" and "width SET" of neutral speech, "emotional-gap SET" under emotions at full strength.
     """
     from talker.inference import load_model
 
     model, lips = load_model(folder), Lips.of_default_head()
     scores: dict[str, list[float]] = defaultdict(list)
-    for clip in clips:
-        curves = model.curves(clip["samples"][: clip["length"]].numpy())
-        moved = lips.measures(torch.from_numpy(curves[:, : arkit.SHAPE_COUNT])).numpy()
-        count = min(len(moved), len(clip["mouth"]))
-        seen = clip["mouth_weight"][:count].numpy() > 0
+    for number, clip in enumerate(clips):
+        samples = clip["samples"][: clip["length"]].numpy()
+        seen = clip["mouth_weight"].numpy() > 0
         if not seen.any():
             continue
-        for at, name in enumerate(("gap", "width")):
-            measured = clip["mouth"][:count, at].numpy()
-            scores[f"{name} {clip['set']}"].append(_correlation(moved[:count, at][seen], measured[seen]))
+        curves = model.curves(samples)
+        felt = held_strengths(torch.tensor([1 + number % (len(EMOTIONS) - 1)]), torch.ones(1), len(curves))[0].numpy()
+        plain, acted = (
+            lips.measures(torch.from_numpy(moved[:, : arkit.SHAPE_COUNT])).numpy()
+            for moved in (curves, model.curves(samples, felt))
+        )
+        count = min(len(plain), len(seen))
+        for name, moved, at in (("gap", plain, 0), ("width", plain, 1), ("emotional-gap", acted, 0)):
+            measured = clip["mouth"][:count, at].numpy()[seen[:count]]
+            scores[f"{name} {clip['set']}"].append(_correlation(moved[:count, at][seen[:count]], measured))
     return {name: float(np.median(values)) for name, values in sorted(scores.items())}
 
 

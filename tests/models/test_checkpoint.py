@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -7,7 +7,9 @@ from safetensors.torch import load_file
 from surrogate_encoders import FAMILIES, published_folder
 
 from talker.errors import TalkerError
-from talker.models.checkpoint import load_checkpoint, load_speech, save_checkpoint, save_speech
+from talker.models.checkpoint import load_checkpoint, load_prior, load_speech, save_checkpoint, save_prior, save_speech
+from talker.models.emotion_encoder import EmotionEncoderConfig
+from talker.models.motion_prior import MotionPrior, MotionPriorConfig
 from talker.models.speech import Speech
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.models.talker import Talker, TalkerConfig
@@ -50,6 +52,29 @@ def test_the_speech_encoder_is_found_in_and_without_its_talker(folder, speech):
     for name in (folder, str(folder), folder / "speech"):
         torch.testing.assert_close(SpeechEncoder.load(name)(sound()), speech.encoder(sound()), rtol=0, atol=0)
     assert SpeechEncoder.load().width == load_checkpoint("default")[0].encoder.width
+
+
+def test_everything_about_a_talker_comes_back(tmp_path, speech):
+    emotion = EmotionEncoderConfig(width=8, styles=("grid_s1/s1", "javanese/ana"))
+    config = replace(TALKER, emotion=emotion, prior=MotionPriorConfig(channels=112, width=16, heads=2), space="flame")
+    talker = Talker(config)
+    torch.nn.init.normal_(talker.decoder.output.weight)
+    save_checkpoint(tmp_path, speech, talker, half=False)
+    loaded = load_checkpoint(tmp_path)[1]
+    assert loaded.config == config
+    for name, tensor in talker.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_a_motion_prior_comes_back(tmp_path, folder):
+    prior = MotionPrior(MotionPriorConfig(width=16, heads=2))
+    torch.nn.init.normal_(prior.decoder.output.weight)
+    save_prior(tmp_path / "prior", prior, "arkit")
+    loaded, space = load_prior(tmp_path / "prior")
+    assert (space, loaded.config) == ("arkit", prior.config)
+    torch.testing.assert_close(loaded.sample(20, seed=1), prior.sample(20, seed=1), rtol=0, atol=0)
+    with pytest.raises(TalkerError, match="holds no motion prior; make one with `talker train prior`"):
+        load_prior(folder)
 
 
 def test_half_precision_halves_the_file_and_is_close(tmp_path, speech):
@@ -111,8 +136,10 @@ def test_damage_is_one_line(folder, part):
         ("speech", {"phones": ["a", "b"]}, "where config.json asks for"),
         ("speech", {"phones": None}, "damaged configuration"),
         ("speech", {"format": "talker speech 9"}, "not a speech encoder"),
-        (".", {"talker": {"kernel": 4}}, "kernel must be odd"),
-        (".", {"format": "talker 9"}, "'talker 9' instead of 'talker 2'"),
+        (".", {"talker": asdict(TALKER) | {"kernel": 4}}, "kernel must be odd"),
+        (".", {"talker": asdict(TALKER) | {"prior": {"heads": 3}}}, "cannot be shared by 3 heads"),
+        (".", {"talker": asdict(TALKER) | {"emotion": None}}, "damaged configuration"),
+        (".", {"format": "talker 9"}, "'talker 9' instead of 'talker 3'"),
     ],
 )
 def test_a_configuration_that_does_not_fit_says_what(folder, part, change, message):

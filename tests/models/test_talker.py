@@ -1,52 +1,93 @@
-"""The network from features to curves, with random weights."""
+"""The network from features and emotion to motion, with random weights."""
+
+from dataclasses import replace
 
 import pytest
 import torch
 
-from talker.models.talker import Talker, TalkerConfig
+from talker.emotion import EMOTIONS
+from talker.errors import TalkerError
+from talker.models.emotion_encoder import EmotionEncoderConfig
+from talker.models.motion_prior import MotionPriorConfig
+from talker.models.motion_space import motion_space
+from talker.models.talker import Talker, TalkerConfig, neutral_strengths
 from talker.rigs import arkit
 
-TINY = TalkerConfig(feature_width=8, width=16, dilations=(1, 3), kernel=3, feature_dropout=0.5)
+TINY = TalkerConfig(
+    feature_width=8,
+    width=16,
+    dilations=(1, 3),
+    kernel=3,
+    feature_dropout=0.5,
+    emotion=EmotionEncoderConfig(width=8, smoothing=5),
+)
+PRIOR = MotionPriorConfig(width=16, latent=6, heads=2, attention_reach=1, dilations=(1,), kernel=3)
 
 
-@pytest.fixture
-def talker() -> Talker:
+def lively(config: TalkerConfig) -> Talker:
+    """Random weights that move everything."""
     torch.manual_seed(0)
-    made = Talker(TINY).eval()
-    torch.nn.init.normal_(made.output.weight, std=0.3)
+    made = Talker(config).eval()
+    outputs = [made.output, made.emotion.output] + ([] if made.decoder is None else [made.decoder.output])
+    for output in outputs:
+        torch.nn.init.normal_(output.weight, std=0.3)
     return made
+
+
+@pytest.fixture(params=[None, PRIOR], ids=["straight", "prior"])
+def talker(request: pytest.FixtureRequest) -> Talker:
+    return lively(replace(TINY, prior=request.param))
 
 
 def features(frames: int, seed: int = 1) -> torch.Tensor:
     return torch.randn(1, frames, TINY.feature_width, generator=torch.Generator().manual_seed(seed))
 
 
-def test_an_untrained_face_is_at_rest():
-    curves = Talker(TINY).curves(features(5))
-    assert curves.shape == (1, 5, arkit.CHANNEL_COUNT) and not curves.any()
+def feelings(frames: int, seed: int = 1) -> torch.Tensor:
+    drawn = torch.rand(1, frames, len(EMOTIONS), generator=torch.Generator().manual_seed(seed))
+    return drawn / drawn.sum(-1, keepdim=True)
 
 
-def test_curves_are_weights_and_angles_rest(talker):
-    shapes, curves = talker(features(50)), talker.curves(features(50))
-    assert shapes.min() < 0 and shapes.max() > 1  # Otherwise there was nothing to clamp.
-    torch.testing.assert_close(curves[..., : arkit.SHAPE_COUNT], shapes.clamp(0, 1))
-    assert not curves[..., arkit.SHAPE_COUNT :].any()
+@pytest.mark.parametrize("space", ["arkit", "flame", "metahuman"])
+def test_an_untrained_face_is_at_rest(space):
+    motion = Talker(replace(TINY, space=space)).motion(features(5), feelings(5))
+    rest = motion_space(space).rest
+    assert motion.shape == (1, 5, len(rest))
+    torch.testing.assert_close(motion[0], torch.from_numpy(rest).expand(5, -1))
+
+
+def test_motion_stays_within_the_limits_of_its_space(talker):
+    free, motion = talker(features(50)), talker.motion(features(50))
+    assert free.min() < 0 and free.max() > 1  # Otherwise there was nothing to clamp.
+    torch.testing.assert_close(motion, free.clamp(0, 1))
+    assert motion.shape[-1] == arkit.SHAPE_COUNT
 
 
 def test_padding_changes_nothing(talker):
-    short, long = features(20), features(33, seed=2)
-    both = torch.cat([torch.nn.functional.pad(short, (0, 0, 0, 13), value=9.0), long])
-    together = talker(both, torch.tensor([20, 33]))
-    torch.testing.assert_close(together[:1, :20], talker(short))
-    torch.testing.assert_close(together[1:], talker(long))
+    (short, long), (calm, moved) = ((features(20), features(33, 2)), (feelings(20), feelings(33, 2)))
+    both, felt = (
+        torch.cat([torch.nn.functional.pad(a, (0, 0, 0, 13), value=9.0), b]) for a, b in ((short, long), (calm, moved))
+    )
+    together = talker(both, felt, torch.tensor([20, 33]))
+    torch.testing.assert_close(together[:1, :20], talker(short, calm))
+    torch.testing.assert_close(together[1:], talker(long, moved))
 
 
-def test_nothing_beyond_the_reach_changes_a_frame(talker):
-    assert talker.reach == 4
-    changed = features(40)
-    changed[0, 20] += 1
-    moved = (talker(changed) - talker(features(40))).abs().amax(-1)[0] > 1e-6
-    assert moved.nonzero().flatten().tolist() == list(range(16, 25))
+@pytest.mark.parametrize("which", ["features", "strengths"])
+def test_nothing_beyond_the_reach_changes_a_frame(talker, which):
+    heard, felt = features(120), feelings(120)
+    before = talker(heard, felt)
+    (heard if which == "features" else felt)[0, 60] += 1
+    moved = (talker(heard, felt) - before).abs().amax(-1)[0].nonzero().flatten()
+    assert 60 - talker.reach <= moved.min() < 60 < moved.max() <= 60 + talker.reach
+    if talker.decoder is None:
+        assert (talker.reach, len(moved)) == (6, {"features": 9, "strengths": 13}[which])
+
+
+def test_a_neutral_face_is_one_that_no_emotion_was_asked_of(talker):
+    plain = talker(features(30))
+    torch.testing.assert_close(talker(features(30), neutral_strengths(features(30))), plain, rtol=0, atol=0)
+    assert not torch.allclose(talker(features(30), feelings(30)), plain, atol=1e-3)
 
 
 def test_features_are_standardised_by_what_was_measured(talker):
@@ -67,3 +108,10 @@ def test_a_feature_is_kept_away_for_a_whole_clip(talker):
     dropped = heard[0] == 0
     assert dropped.any() and not dropped.all()
     assert (dropped == dropped[:, :1]).all() and not torch.equal(dropped[0], dropped[1])
+
+
+def test_a_prior_of_another_space_is_refused():
+    with pytest.raises(TalkerError, match="flame has 112 channels, but the motion prior has 52"):
+        replace(TINY, space="flame", prior=PRIOR)
+    with pytest.raises(TalkerError, match="no such motion space 'flam'; choices: arkit, flame, metahuman"):
+        replace(TINY, space="flam")

@@ -23,8 +23,8 @@ from two_processes import run_in_two
 
 from talker import cli
 from talker.datasets.stream import ShardStream, StreamOptions
-from talker.errors import TalkerError
 from talker.direction.animate import animate
+from talker.errors import TalkerError
 from talker.models.checkpoint import load_checkpoint, save_checkpoint
 from talker.models.talker import Talker
 from talker.rigs import arkit
