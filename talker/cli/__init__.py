@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from talker.cli.evaluate import Evaluate
 from talker.cli.hear import Hear
 from talker.cli.learning import Train
 from talker.cli.prepare import Prepare
@@ -22,6 +23,7 @@ from talker.errors import TalkerError
 Command = (
     Annotated[Animate, tyro.conf.subcommand("animate")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Formats, tyro.conf.subcommand("formats")]
     | Annotated[Hear, tyro.conf.subcommand("hear")]
     | Annotated[Preview, tyro.conf.subcommand("preview")]

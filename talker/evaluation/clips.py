@@ -1,0 +1,84 @@
+"""Recordings whose mouths are known: what predictions are held against."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from talker.animation import FaceAnimation
+from talker.audio import NETWORK_RATE, Audio
+from talker.datasets.report import MANIFEST_FILE
+from talker.datasets.stream import ShardStream, StreamOptions
+from talker.errors import TalkerError
+from talker.models.speech_encoder import FEATURE_FPS, frame_count
+from talker.rigs import arkit
+from talker.tracking.rest import silent_frames
+from talker.training.lips import Lips
+
+_LONGEST_SECONDS = 60.0  # Of a clip in shards: what comes later is not judged.
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One recording and what its speaker's mouth did.
+
+    Attributes:
+        set: What it is counted with.
+        name: Of the clip.
+        speaker: Who speaks.
+        samples: (N,) float32 at 16 kHz, empty when there is no sound.
+        mouth: (T, 3) `talker.datasets.mouth.MOUTH_MEASURES` at 50 Hz.
+        seen: (T,) bool, where they were measured.
+        silent: (T,) bool, where nothing is heard.
+    """
+
+    set: str
+    name: str
+    speaker: str
+    samples: np.ndarray
+    mouth: np.ndarray
+    seen: np.ndarray
+    silent: np.ndarray
+
+    @property
+    def frames(self) -> int:
+        """How long it is, at 50 Hz."""
+        return len(self.mouth)
+
+
+def mouth_of(curves: np.ndarray) -> np.ndarray:
+    """(T, 61) -> (T, 3): what curves do to the mouth of the default head."""
+    import torch
+
+    shapes = torch.from_numpy(np.ascontiguousarray(curves[:, : arkit.SHAPE_COUNT]))
+    return Lips.of_default_head().measures(shapes).numpy()
+
+
+def clips_of_shards(folders: Sequence[Path], split: str) -> Iterator[Clip]:
+    """The clips of one split whose landmarks were measured."""
+    for folder in folders:
+        if not (folder / MANIFEST_FILE).is_file():
+            raise TalkerError(
+                f"{folder} holds no shards; make some: talker prepare talker DATA -o SHARDS (see talker prepare --help)"
+            )
+    stream = ShardStream(folders, StreamOptions(split, seconds=_LONGEST_SECONDS, held=0), rank=0, world_size=1)
+    for crop in stream:
+        seen = crop["mouth_weight"].numpy() > 0
+        if seen.any():
+            samples = crop["samples"][: crop["length"]].numpy()
+            frames = min(frame_count(len(samples)), len(seen))
+            name = crop["key"].removeprefix(f"{crop['set']}/")
+            yield _clip(crop["set"], name, crop["speaker"], samples, crop["mouth"][:frames].numpy(), seen[:frames])
+
+
+def clip_of_take(take: FaceAnimation, name: str) -> Clip:
+    """A take as the truth: its mouth is known throughout."""
+    mouth = mouth_of(take.resample(FEATURE_FPS).curves)
+    samples = np.zeros(0, np.float32) if take.audio is None else take.audio.resample(NETWORK_RATE).samples
+    return _clip("takes", name, name, samples, mouth, np.ones(len(mouth), bool))
+
+
+def _clip(set_name: str, name: str, speaker: str, samples: np.ndarray, mouth: np.ndarray, seen: np.ndarray) -> Clip:
+    sound = Audio(samples, NETWORK_RATE) if len(samples) else None
+    return Clip(set_name, name, speaker, samples, mouth, seen, silent_frames(sound, FEATURE_FPS, len(mouth)))
