@@ -8,19 +8,33 @@ if TYPE_CHECKING:
     from talker.animation import FaceAnimation
     from talker.audio import Audio
     from talker.direction.animate import animate
+    from talker.direction.edit import edit
     from talker.direction.mood import Personality
+    from talker.direction.regions import Regions
     from talker.direction.timeline import EmotionTimeline
     from talker.inference import load_model
 
 __version__ = "0.1.0"
-__all__ = ["Audio", "EmotionTimeline", "FaceAnimation", "Personality", "TalkerError", "animate", "load_model"]
+__all__ = [
+    "Audio",
+    "EmotionTimeline",
+    "FaceAnimation",
+    "Personality",
+    "Regions",
+    "TalkerError",
+    "animate",
+    "edit",
+    "load_model",
+]
 
 _HOME = {
     "Audio": "talker.audio",
     "EmotionTimeline": "talker.direction.timeline",
     "FaceAnimation": "talker.animation",
     "Personality": "talker.direction.mood",
+    "Regions": "talker.direction.regions",
     "animate": "talker.direction.animate",
+    "edit": "talker.direction.edit",
     "load_model": "talker.inference",
 }
 

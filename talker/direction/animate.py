@@ -1,19 +1,19 @@
 """`talker.animate`: from speech and direction to a take."""
 
-import math
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from talker.animation import MAX_FRAMES, FaceAnimation
 from talker.audio import Audio, read_audio
+from talker.direction.direct import Direction, direct
 from talker.direction.mood import Personality
-from talker.direction.performance import AUTO, LAYER_FPS, Performance, perform_speech
-from talker.direction.timeline import EmotionLike, EmotionTimeline, emotion_track
+from talker.direction.performance import AUTO, LAYER_FPS, perform_speech
+from talker.direction.regions import Regions
+from talker.direction.timeline import EmotionLike, EmotionTimeline
 from talker.errors import TalkerError
-from talker.rigs import arkit
+from talker.finishing import FinishingOptions
 
 if TYPE_CHECKING:
     from talker.inference import Model
@@ -26,6 +26,15 @@ def animate(
     emotion: EmotionLike = "neutral",
     intensity: float = 1.0,
     personality: Personality | None = None,
+    blinks: bool | float = True,
+    gaze: bool | float = True,
+    head: bool | float = True,
+    look_at: str = "camera",
+    finishing: FinishingOptions | None = None,
+    regions: Regions | None = None,
+    action_units: str = "",
+    shift: float = 0.0,
+    seed: int = 0,
     fps: float = 60.0,
     model: "Model | str | Path" = "default",
     device: str = "auto",
@@ -37,38 +46,58 @@ def animate(
         sample_rate: Of the samples, in Hz; files know their own.
         emotion: A label ("angry"), a mixture ("happy:0.6+sad:0.2"), keys over time ("neutral@0 happy:0.4@1.2"), a
             JSON or CSV file of them, strengths by label, an `EmotionTimeline`, or "auto": what the voice says.
-        intensity: Strength of all emotions, 0..1.
+        intensity: Strength of all emotions: 0 none, 1 as `emotion` says, up to 2.
         personality: How the mood follows the voice under "auto".
+        blinks: Whether the eyes blink, or how often against the usual.
+        gaze: Whether the eyes leave what they look at, or how much.
+        head: Whether the head moves, or how much.
+        look_at: "camera", "X,Y,Z" in metres or "left@2 camera@4".
+        finishing: Everything about the three lines above and more, instead of them.
+        regions: Strength and smoothness of mouth, brows, eyes, cheeks; articulation; asymmetry.
+        action_units: Overrides such as "AU12=0.6@1.0-2.0".
+        shift: Seconds by which the face comes later than the sound; negative is earlier.
+        seed: The same sound, direction and seed give the same bytes; another seed, another performance.
         fps: Frames per second of the result.
         model: A loaded model (load it once for many files), "default", or a folder written by `talker train`.
         device: "cpu", "cuda" or "auto", for a model that is not loaded yet.
 
     Returns:
-        The take, with the sound attached.
+        The take, with the sound attached. `talker.edit` can change all of this afterwards.
     """
+    direction = Direction(
+        emotion if emotion == AUTO else EmotionTimeline.of(emotion).text,
+        float(intensity),
+        action_units,
+        regions or Regions(),
+        finishing or FinishingOptions(blinks=float(blinks), gaze=float(gaze), head=float(head), look_at=look_at),
+        float(shift),
+        seed,
+    )
+    return animate_as(source, direction, sample_rate, personality=personality, fps=fps, model=model, device=device)
+
+
+def animate_as(
+    source: Path | str | Audio | np.ndarray,
+    direction: Direction,
+    sample_rate: int | None = None,
+    *,
+    personality: Personality | None = None,
+    fps: float = 60.0,
+    model: "Model | str | Path" = "default",
+    device: str = "auto",
+) -> FaceAnimation:
+    """`animate` with the direction in one piece."""
     audio, meta = _audio_of(source, sample_rate)
     if len(audio.samples) == 0:
         raise TalkerError(f"{meta.get('source', 'the sound')} is empty: there is nothing to animate")
     if audio.duration * max(fps, LAYER_FPS) > MAX_FRAMES:
         raise TalkerError(f"{audio.duration / 3600:.1f} hours at {fps:g} fps is too long for one take: cut the sound")
-    if not 0 <= intensity <= 1:
-        raise TalkerError(f"an intensity of {intensity:g} is outside 0..1")
-    if emotion != AUTO:
-        emotion = EmotionTimeline.of(emotion)  # A misspelt emotion should not wait for the networks.
     from talker.inference import Model, load_model
 
     if not isinstance(model, Model):
         model = load_model(model, device)
-    performance = perform_speech(audio, model, emotion, intensity, personality)
-    return _take(performance, audio, fps, meta)
-
-
-def _take(performance: Performance, audio: Audio, fps: float, meta: dict[str, Any]) -> FaceAnimation:
-    curves = arkit.eye_angles_from_looks(performance.emotional)
-    meta = {**meta, "emotion": emotion_track(performance.strengths, LAYER_FPS)}
-    take = FaceAnimation(curves, LAYER_FPS, audio, meta, performance.layers()).resample(fps)
-    frames = max(1, math.ceil(audio.duration * fps - 1e-6))  # The last 50th of a second may outlast the sound.
-    return replace(take, curves=take.curves[:frames])
+    performance = perform_speech(audio, model, direction.emotion, direction.intensity, personality, direction.seed)
+    return direct(performance, direction, direction, audio, fps, meta)
 
 
 def _audio_of(source: Path | str | Audio | np.ndarray, sample_rate: int | None) -> tuple[Audio, dict[str, str]]:

@@ -10,7 +10,9 @@ import numpy as np
 from talker.audio import NETWORK_RATE, Audio
 from talker.direction.mood import Personality, follow
 from talker.direction.timeline import EmotionLike, EmotionTimeline
+from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
+from talker.rigs import arkit
 
 if TYPE_CHECKING:
     from talker.inference import Model
@@ -43,22 +45,33 @@ class Performance:
     def of_layers(cls, layers: Mapping[str, np.ndarray]) -> "Performance":
         """From the layers of a take that `animate` made."""
         try:
-            return cls(**{name: layers[name] for name in cls.__dataclass_fields__})
+            speech, strengths, effort = (layers[name] for name in ("speech", "strengths", "effort"))
         except KeyError as error:
             raise TalkerError(
                 f"the take has no layer {error}: only an .npz by `talker animate` or `talker edit` can be edited"
             ) from error
+        emotional = layers.get("emotional", speech)
+        shapes = {"speech": (len(speech), arkit.CHANNEL_COUNT), "strengths": (len(speech), len(EMOTIONS))}
+        for name, layer in {"speech": speech, "emotional": emotional, "strengths": strengths, "effort": effort}.items():
+            expected = shapes.get(name, speech.shape if name == "emotional" else (len(speech),))
+            if layer.shape != expected or not np.isfinite(layer).all():
+                raise TalkerError(f"the layer {name} of the take is damaged; animate again")
+        return cls(speech, emotional, strengths, effort)
 
     def layers(self) -> dict[str, np.ndarray]:
-        """By name, as a take keeps them."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """By name, as a take keeps them; an emotion that is none is left out."""
+        layers = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if np.array_equal(self.emotional, self.speech):
+            del layers["emotional"]
+        return layers
 
     def felt(self, gain: float) -> tuple[np.ndarray, np.ndarray]:
         """The curves and strengths with `gain` times the emotion."""
         if gain == 1.0:
             return self.emotional, self.strengths
         curves = self.speech + np.float32(gain) * (self.emotional - self.speech)
-        curves[:, :52] = curves[:, :52].clip(0.0, 1.0)
+        shapes = curves[:, : arkit.SHAPE_COUNT]
+        np.clip(shapes, 0.0, 1.0, out=shapes)
         return curves, scaled(self.strengths, gain)
 
 
@@ -91,7 +104,8 @@ def perform_speech(
     """
     from talker.training.performances import perform
 
-    speech = model.curves(audio.resample(NETWORK_RATE).samples)
+    samples = audio.resample(NETWORK_RATE).samples
+    speech = model.curves(samples)
     if emotion == AUTO:
         felt = _heard(audio, len(speech), personality or Personality())
     else:
@@ -100,6 +114,8 @@ def perform_speech(
     if not strengths[:, 1:].any():
         return Performance(speech, speech, strengths, np.zeros(len(speech), np.float32))
     effort = _vocal_effort(audio, len(speech))
+    if _feels(model):
+        return Performance(speech, model.curves(samples, strengths), strengths, effort)
     return Performance(speech, perform(speech, strengths, effort, seed), strengths, effort)
 
 
@@ -114,6 +130,11 @@ def performed_again(
     strengths = scaled(EmotionTimeline.of(emotion).sample(LAYER_FPS, len(performance.speech)), intensity)
     emotional = perform(performance.speech, strengths, performance.effort, seed)
     return Performance(performance.speech, emotional, strengths, performance.effort)
+
+
+def _feels(model: "Model") -> bool:
+    """Whether the model has learnt emotions: its encoder of them starts out as nothing."""
+    return bool(model.talker.emotion.output.weight.any())
 
 
 def _heard(audio: Audio, frames: int, personality: Personality) -> np.ndarray:

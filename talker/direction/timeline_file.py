@@ -8,7 +8,7 @@ may stand in place of `emotion`, and JSON also knows the `weights` of `FaceAnima
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def read_timeline(path: Path | str) -> EmotionTimeline:
         raise TalkerError(f"{path}: {error}") from error
 
 
-def _json_rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
+def _json_rows(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
     try:
         data = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
@@ -52,7 +52,7 @@ def _json_rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     return [(f"key {number}", row) for number, row in enumerate(data, 1)]
 
 
-def _csv_rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
+def _csv_rows(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
     reader = csv.DictReader(io.StringIO(read_text(path)), strict=True, skipinitialspace=True)
     try:
         rows = [(f"line {reader.line_num}", {k: v for k, v in row.items() if v not in (None, "")}) for row in reader]
