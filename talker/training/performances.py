@@ -203,7 +203,7 @@ def _liveliness(lip_gap: np.ndarray, effort: np.ndarray | None) -> np.ndarray:
     """(..., T) how much of an emotion the upper face shows at each moment, about 1."""
     opened = np.maximum(lip_gap, 0.0)
     emphasis = _smoothed(opened, _EMPHASIS_SECONDS) - _smoothed(opened, _SURROUNDINGS_SECONDS)
-    lively = 1.0 + _PER_EMPHASIS * np.clip(emphasis / _EMPHASIS_GAP, -1.0, 1.0)
+    lively = 1.0 + _PER_EMPHASIS * np.clip(emphasis / _EMPHASIS_GAP, -0.4, 1.0)
     if effort is not None:
         lively = lively + _PER_EFFORT * (np.asarray(effort, np.float32) - _USUAL_EFFORT)
     return np.clip(lively, *_LIVELINESS).astype(np.float32)
