@@ -1,7 +1,7 @@
 """How well a face talks, in figures."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,8 +12,6 @@ from talker.cli.output import OptionalPath, say, say_table
 from talker.errors import TalkerError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from talker.evaluation.clips import Clip
     from talker.evaluation.talking import Score, System
 
@@ -25,34 +23,42 @@ class Evaluate:
     For example:
       talker evaluate --sets shards -o report
       talker evaluate --sets shards --model mine --rhubarb rhubarb/rhubarb -o report
+      talker evaluate --sets shards --emotions neutral happy angry
       talker evaluate theirs/*.csv --truth tracked/ -o report
+      talker evaluate --sets shards --sounds sounds; talker evaluate theirs/*.csv --sets shards -o report
     """
 
     takes: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[TAKE ...]")] = ()
-    """Takes to judge instead of a model, of any format; see --truth."""
+    """Takes, of any format, to judge instead: by --truth, or by the clips of --sets that they are named after."""
     truth: OptionalPath = None
-    """What the takes should have been: a take, or a folder of takes with the same names."""
+    """What the takes should have been: a take, or a folder of takes of the same names."""
     sets: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="SHARDS")] = ()
-    """Folders of shards that `talker prepare` made; talking faces whose landmarks were measured are judged."""
+    """Folders that `talker prepare` made; clips whose landmarks were measured are judged."""
     split: Literal["validation", "test", "train"] = "validation"
     """Part of the sets."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME")] = "default"
     """Weights to judge: "default", or a folder written by `talker train`."""
+    emotions: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LABEL")] = ()
+    """Judge the model once under each of these emotions at full intensity; neutral when not given."""
     rhubarb: Annotated[Path | None, tyro.conf.arg(metavar="PROGRAM")] = None
-    """Judge Rhubarb Lip Sync's mouths on the same clips, too; what it says is kept for the next time."""
+    """Judge Rhubarb Lip Sync on the same clips, too; what it says is kept for the next time."""
     recogniser: Literal["phonetic", "pocketSphinx"] = "phonetic"
     """Rhubarb's way to hear: any language, or English words, which takes it about ten times as long."""
+    sounds: OptionalPath = None
+    """Only write the clips' sounds into this folder, in step with the landmarks, for other programs to animate."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
     """Folder for report.html (with curves of the best and worst clips), figures.csv and clips.csv."""
 
     def run(self) -> int:
         """Gather scores, sum them up, print, write."""
-        if bool(self.takes) == bool(self.sets) or bool(self.takes) != (self.truth is not None):
-            raise TalkerError("give either --sets SHARDS, or TAKES and their --truth (see talker evaluate --help)")
+        if bool(self.sets) == (self.truth is not None) or (self.truth is not None and not self.takes):
+            raise TalkerError("say what to judge by: --sets SHARDS, or TAKES and their --truth")
+        if self.sounds is not None:
+            return self._write_sounds(self.sounds)
         from talker.evaluation.report import table, write_report
         from talker.evaluation.talking import summarise
 
-        scores = list(self._scores_of_takes() if self.takes else self._scores_of_sets())
+        scores = list(self._scores_by_truth() if self.truth is not None else self._scores_by_sets())
         summaries = summarise(scores)
         say_table(table(summaries))
         if self.output is not None:
@@ -60,37 +66,62 @@ class Evaluate:
             say(f"{self.output}: report.html, figures.csv, clips.csv")
         return 0
 
-    def _scores_of_sets(self) -> "Iterator[Score]":
-        from talker.evaluation.clips import clips_of_shards
-        from talker.evaluation.talking import score
+    def _write_sounds(self, folder: Path) -> int:
+        from talker.audio import NETWORK_RATE, Audio, write_wav
+        from talker.files import atomic_output
 
-        systems = self._systems()
+        clips = self._clips()
+        for clip in clips:
+            with atomic_output(folder / clip.set / f"{clip.name}.wav") as temporary:
+                write_wav(Audio(clip.samples, NETWORK_RATE), temporary)
+        say(f"{folder}: {len(clips)} sounds")
+        return 0
+
+    def _clips(self) -> "list[Clip]":
+        from talker.evaluation.clips import clips_of_shards
+
         clips = list(clips_of_shards(self.sets, self.split))
         if not clips:
             raise TalkerError(f"no {self.split} clip of {', '.join(map(str, self.sets))} has measured landmarks")
+        return clips
+
+    def _scores_by_sets(self) -> "Iterator[Score]":
+        from talker.evaluation.talking import score
+
+        systems = dict(_takes_as_system(self.takes) if self.takes else self._models())
+        if self.rhubarb is not None:
+            systems["rhubarb"] = _rhubarb(self.rhubarb, self.recogniser)
+        clips = self._clips()
+        if self.takes:
+            named = {path.stem for path in self.takes}
+            clips = [clip for clip in clips if clip.name in named]
+            if not clips:
+                raise TalkerError(f"{self.takes[0]}: no clip of the sets is named like this take, nor like the others")
         for name, system in systems.items():
             begin = time.perf_counter()
             yield from score(name, system, clips)
             say(f"{name}: {len(clips)} clips in {time.perf_counter() - begin:.0f} s")
 
-    def _systems(self) -> "dict[str, System]":
+    def _models(self) -> "Iterator[tuple[str, System]]":
+        import numpy as np
+
+        from talker.emotion import EMOTIONS, require_emotion
         from talker.inference import load_model
-        from talker.rigs.fit import cache_dir
+        from talker.models.speech_encoder import frame_count
 
-        model = load_model(self.model)
+        for label in self.emotions:
+            require_emotion(label)
+        model, name = load_model(self.model), Path(self.model).name
 
-        def talks(clip: "Clip") -> "np.ndarray":
-            return model.curves(clip.samples)
+        def talks(label: str) -> "System":
+            one_hot = np.eye(len(EMOTIONS), dtype=np.float32)[EMOTIONS.index(label)]
+            return lambda clip: model.curves(clip.samples, np.tile(one_hot, (frame_count(len(clip.samples)), 1)))
 
-        systems: dict[str, System] = {self.model: talks}
-        if self.rhubarb is not None:
-            from talker.evaluation.rhubarb import Rhubarb
+        yield from ((f"{name} {label}", talks(label)) for label in self.emotions)
+        if not self.emotions:
+            yield name, lambda clip: model.curves(clip.samples)
 
-            program = Rhubarb(self.rhubarb, cache_dir() / "rhubarb")
-            systems["rhubarb"] = lambda clip: program.curves(clip.samples, self.recogniser)
-        return systems
-
-    def _scores_of_takes(self) -> "Iterator[Score]":
+    def _scores_by_truth(self) -> "Iterator[Score]":
         from talker.evaluation.clips import clip_of_take
         from talker.evaluation.talking import score_curves
         from talker.export.registry import read_animation
@@ -110,3 +141,19 @@ class Evaluate:
         if not found:
             raise TalkerError(f"--truth {self.truth} holds no take named {take.stem}")
         return found[0]
+
+
+def _takes_as_system(takes: Sequence[Path]) -> "Iterator[tuple[str, System]]":
+    from talker.export.registry import read_animation
+    from talker.models.speech_encoder import FEATURE_FPS
+
+    by_name = {path.stem: path for path in takes}
+    yield "takes", lambda clip: read_animation(by_name[clip.name]).resample(FEATURE_FPS).curves
+
+
+def _rhubarb(program: Path, recogniser: Literal["phonetic", "pocketSphinx"]) -> "System":
+    from talker.evaluation.rhubarb import Rhubarb
+    from talker.rigs.fit import cache_dir
+
+    rhubarb = Rhubarb(program, cache_dir() / "rhubarb")
+    return lambda clip: rhubarb.curves(clip.samples, recogniser)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def clips_of_shards(folders: Sequence[Path], split: str) -> Iterator[Clip]:
         if seen.any():
             samples = crop["samples"][: crop["length"]].numpy()
             frames = min(frame_count(len(samples)), len(seen))
-            name = crop["key"].removeprefix(f"{crop['set']}/")
+            name = unquote(crop["key"].removeprefix(f"{crop['set']}/"))  # Keys of shards escape dots.
             yield _clip(crop["set"], name, crop["speaker"], samples, crop["mouth"][:frames].numpy(), seen[:frames])
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def table(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
             known = own.get(figure)
             row[short] = "" if known is None else _rounded(known.median, figure)
             if figure in _INTERVALS:
-                row[f"{short} 95 %"] = "" if known is None else f"{known.low:.2f}..{known.high:.2f}"
+                row[f"{short} 95 %"] = "" if known is None else _interval(known)
         rows.append(row)
     return rows
 
@@ -66,14 +66,19 @@ def write_report(folder: Path, scores: Sequence[Score], summaries: Sequence[Summ
 
 
 def _summary_row(one: Summary) -> dict[str, Any]:
-    values = {name: round(getattr(one, name), 4) for name in ("median", "mean", "low", "high")}
+    values = _cells({name: getattr(one, name) for name in ("median", "mean", "low", "high")})
     return {"set": one.set, "system": one.system, "figure": one.figure, "clips": one.clips, **values}
 
 
 def _clip_row(one: Score) -> dict[str, Any]:
     about = {"set": one.clip.set, "clip": one.clip.name, "speaker": one.clip.speaker, "system": one.system}
     counts = {f"closures {name}": getattr(one.closures, name) for name in ("true", "predicted", "hit")}
-    return {**about, **{name: round(value, 4) for name, value in one.figures.items()}, **counts}
+    return {**about, **_cells(one.figures), **counts}
+
+
+def _cells(figures: Mapping[str, float]) -> dict[str, Any]:
+    """Rounded; what is not known is left empty."""
+    return {name: round(value, 4) if np.isfinite(value) else "" for name, value in figures.items()}
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -119,6 +124,15 @@ def _set_part(name: str, scores: Sequence[Score]) -> str:
         "triangles are closures; silence is grey.</p>"
         f"{plots}"
     )
+
+
+def _interval(known: Summary) -> str:
+    return f"{known.low:.2f}..{known.high:.2f}" if np.isfinite(known.low) else ""
+
+
+def _shares(counts: metrics.Closures) -> str:
+    values = counts.precision, counts.recall, counts.f1
+    return " ".join(f"{value:.2f}" if np.isfinite(value) else "–" for value in values)
 
 
 def _html_table(rows: Sequence[dict[str, Any]]) -> str:

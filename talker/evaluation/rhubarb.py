@@ -33,8 +33,9 @@ SHAPES: dict[str, dict[str, float]] = {
 """What each of Rhubarb's mouth shapes looks like, by its own description, in visemes of `talker.rigs.visemes`."""
 
 _CUE_RATE = 100  # Rhubarb's own resolution.
-_BLEND_SECONDS = 0.12
-# Cues are steps between pictures; a raised-cosine window this long turns them into motion as quick as speech is.
+# Cues are steps from picture to picture; a raised-cosine window this long makes them motion. On strangers a longer one
+# costs it closures of the lips, a shorter one correlation.
+_BLEND_SECONDS = 0.14
 _TIMEOUT_PER_SECOND, _LEAST_TIMEOUT = 60.0, 120.0
 
 Cue = tuple[float, float, str]

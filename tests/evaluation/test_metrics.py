@@ -99,10 +99,13 @@ def test_a_closure_in_which_the_face_was_lost_is_none() -> None:
 
 def test_closures_are_matched_one_to_one() -> None:
     truth = dips(300, 40, 100, 160, 220)
-    guess = dips(300, 42, 104, 130, 160)  # One frame of video late is right, two are not; one is missing, one invented.
+    guess = dips(
+        300, 42, 106, 130, 160
+    )  # One frame of video late is right, three are not; one is missing, one invented.
     counts = metrics.count_closures(guess, truth, everywhere(truth), FPS)
     assert counts == Closures(true=4, predicted=4, hit=2)
     assert counts.precision == 0.5 and counts.recall == 0.5 and counts.f1 == 0.5
+    assert (Closures(4, 2, 1).precision, Closures(4, 2, 1).recall, Closures(4, 2, 1).f1) == (0.5, 0.25, 2 / 6)
     assert metrics.count_closures(truth, truth, everywhere(truth), FPS).f1 == 1.0
 
 
@@ -110,7 +113,14 @@ def test_a_long_closure_may_be_hit_anywhere_inside_but_once() -> None:
     truth = dips(200, 100, width=14)
     assert metrics.count_closures(dips(200, 105), truth, everywhere(truth), FPS).hit == 1
     assert metrics.count_closures(dips(200, 109), truth, everywhere(truth), FPS).hit == 0
-    assert metrics.count_closures(dips(200, 97, 105), truth, everywhere(truth), FPS) == Closures(1, 2, 1)
+
+
+def test_where_lips_are_closed_anyhow_a_closure_is_neither_right_nor_wrong() -> None:
+    truth = dips(200, 60)
+    truth[120:180] = 0.0
+    assert metrics.count_closures(dips(200, 60, 150), truth, everywhere(truth), FPS) == Closures(1, 1, 1)
+    assert metrics.count_closures(dips(200, 60, 100), truth, everywhere(truth), FPS) == Closures(1, 2, 1)
+    assert metrics.count_closures(dips(200, 150), truth, everywhere(truth), FPS) == Closures(1, 0, 0)
 
 
 def test_lips_that_nearly_close_are_found_with_another_threshold() -> None:
