@@ -65,6 +65,48 @@ class TrainSpeech:
 
 
 @dataclass(frozen=True)
+class TrainPrior:
+    """Train a motion prior: what faces do, whatever is said. A talker can be trained to speak through it.
+
+    For example:
+      talker train prior --shards shards -o prior
+      talker train talker --shards shards --prior prior -o mine
+    """
+
+    shards: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR")]
+    """Folders of shards: learnt from is their training part, judged by their validation part."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
+    """Folder for the weights, their history, and channels.csv: what is lost of each channel."""
+    weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SET=WEIGHT")] = ()
+    """How often to draw from a set, relative to the others; 1 where nothing is said, 0 for never."""
+    steps: int = 2000
+    """Optimiser steps; each sees 72 seconds of motion and takes less than a second on one CPU core."""
+    learning_rate: float = 1e-3
+    """Peak learning rate."""
+    seed: int = 0
+    """Decides initial weights, batches and latents."""
+    bfloat16: bool = False
+    """Compute in bfloat16: nearly twice as fast on processors that have it."""
+    shippable: bool = False
+    """Learn only from clips under licences that let the weights be given to anybody."""
+    resume: bool = False
+    """Continue from the last checkpoint in the output folder."""
+
+    def run(self) -> int:
+        """Train and report."""
+        from talker.training import processes
+        from talker.training.course import Lessons
+        from talker.training.loop import LoopOptions
+        from talker.training.prior import train_prior
+
+        options = LoopOptions(self.steps, self.learning_rate, self.seed, bfloat16=self.bfloat16)
+        lessons = Lessons(self.shards, _weights(self.weights), self.shippable)
+        with processes.together():
+            train_prior(lessons, self.output, options, resume=self.resume, say=say)
+        return 0
+
+
+@dataclass(frozen=True)
 class TrainTalker:
     """Train what moves the face by what a speech encoder hears, from shards that `talker prepare` made.
 
@@ -104,8 +146,9 @@ class TrainTalker:
     def run(self) -> int:
         """Train and report."""
         from talker.training import processes
+        from talker.training.course import Lessons
         from talker.training.loop import LoopOptions
-        from talker.training.talker import Lessons, train_talker
+        from talker.training.talker import train_talker
 
         options = LoopOptions(self.steps, self.learning_rate, self.seed, bfloat16=self.bfloat16)
         lessons = Lessons(self.shards, _weights(self.weights), self.shippable, self.exchange, self.styles)
@@ -163,12 +206,67 @@ class TrainVoiceEmotion:
 
 
 @dataclass(frozen=True)
+class TrainReaders:
+    """Train what looks at talking faces: a lip reader and a judge of emotions, on drawn faces that really moved.
+
+    Talkers are trained by one pair and judged by another, which has to differ in its pictures and its seed.
+
+    For example:
+      talker train readers --shards shards --data ../shared/data -o readers --cache pictures
+      talker train readers --shards shards --data ../shared/data -o judges --cache pictures --for-evaluation --seed 1
+    """
+
+    shards: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR")]
+    """Folders of shards: learnt from is their training part, judged by their validation part."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
+    """Folder for the weights, and for history.csv and history.png, which tell with every checkpoint how they do."""
+    data: OptionalPath = None
+    """Folder that holds the set grid_s1: phones of its clips are then placed within the words that were said."""
+    synthesised: OptionalPath = None
+    """Folder made by `python -m talker.training.synthesis`: more speech, to which the default talker moves a face."""
+    cache: OptionalPath = None
+    """Folder to keep the pictures, 300 MB for an hour of faces; a temporary one by default."""
+    clips: int = 240
+    """Clips of each set that are drawn, at most; a picture takes one to two milliseconds on one CPU core."""
+    for_evaluation: bool = False
+    """Draw heads more turned, other light and other amplitudes, for a pair that is kept for judging."""
+    steps: int = 600
+    """Optimiser steps; each sees 50 seconds of faces and takes half a second on one CPU core."""
+    learning_rate: float = 2e-3
+    """Peak learning rate."""
+    seed: int = 0
+    """Decides initial weights, batches and dropout."""
+    bfloat16: bool = False
+    """Compute in bfloat16: nearly twice as fast on processors that have it."""
+    shippable: bool = False
+    """Learn only from clips under licences that let the weights be given to anybody."""
+    resume: bool = False
+    """Continue from the last checkpoint in the output folder."""
+
+    def run(self) -> int:
+        """Train and report."""
+        from talker.training import processes
+        from talker.training.loop import LoopOptions
+        from talker.training.reader_scenes import FOR_EVALUATION, FOR_TRAINING
+        from talker.training.readers import ReaderData, train_readers
+
+        options = LoopOptions(self.steps, self.learning_rate, self.seed, average=0.99, bfloat16=self.bfloat16)
+        data = ReaderData(self.shards, self.data, self.synthesised, shippable=self.shippable, clips=self.clips)
+        variation = FOR_EVALUATION if self.for_evaluation else FOR_TRAINING
+        with processes.together():
+            train_readers(data, self.output, options, variation, self.cache, self.resume, say)
+        return 0
+
+
+@dataclass(frozen=True)
 class Train:
     """Train weights of your own, stage by stage."""
 
     stage: (
         Annotated[TrainSpeech, tyro.conf.subcommand("speech")]
+        | Annotated[TrainPrior, tyro.conf.subcommand("prior")]
         | Annotated[TrainTalker, tyro.conf.subcommand("talker")]
+        | Annotated[TrainReaders, tyro.conf.subcommand("readers")]
         | Annotated[TrainVoiceEmotion, tyro.conf.subcommand("voice-emotion")]
     )
     """What to train."""

@@ -5,11 +5,13 @@ import torch
 from torch import Tensor
 
 from talker.rigs import arkit
+from talker.rigs.head_mesh import HeadMesh
 from talker.training.lips import Lips
-from talker.training.speakers import Speakers
+
+SHUT_GAP = 0.012
+"""Eye distances within which lips count as nearly shut."""
 
 _VELOCITY_WEIGHT, _LIPS_WEIGHT, _SHUT_WEIGHT = 2.0, 2.0, 3.0
-_SHUT_GAP = 0.012  # Eye distances within which lips count as nearly shut.
 _LEAST_DEVIATION = 0.03  # Of a channel: below it is the tracker's noise.
 
 # What speech moves, and by how much it matters. Brows, cheeks and nose follow the voice loosely.
@@ -24,12 +26,23 @@ def is_spoken() -> Tensor:
     return torch.tensor([arkit.region(n) in _IMPORTANCE and n not in _SIDEWAYS for n in arkit.SHAPES])
 
 
-def channel_scale(speakers: Speakers) -> Tensor:
-    """(52,) loss weight of each channel: the inverse variance, so that small but clear motion counts."""
+def channel_scale(deviation: np.ndarray) -> Tensor:
+    """(52,) usual deviation -> loss weight: the inverse variance, so that small but clear motion counts."""
     spoken = is_spoken().numpy()
-    deviation = np.where(spoken, np.maximum(speakers.deviation, _LEAST_DEVIATION), _FELT_DEVIATION)
+    least = np.where(spoken, _LEAST_DEVIATION, _FELT_DEVIATION)
     importance = [_IMPORTANCE[arkit.region(n)] if s else _FELT for n, s in zip(arkit.SHAPES, spoken, strict=True)]
-    return torch.from_numpy(np.array(importance) / deviation**2 / spoken.sum()).float()
+    return torch.from_numpy(np.array(importance) / np.maximum(deviation, least) ** 2 / spoken.sum()).float()
+
+
+def vertex_factor(head: HeadMesh) -> Tensor:
+    """(52, 52) `factor`: |error @ factor|^2 is the mean squared way of the skin's vertices in square millimetres.
+
+    No vertex has to be computed for it: what shapes do to vertices is linear.
+    """
+    moved = 1000.0 * head.deltas[:, head.parts["skin"]].flatten(1).double()
+    products = moved @ moved.T / (moved.shape[1] / 3)
+    values, vectors = torch.linalg.eigh(products)
+    return (vectors * values.clamp(min=0).sqrt()).float()
 
 
 def curve_loss(
@@ -49,7 +62,7 @@ def curve_loss(
     position = (error.square() * scale).sum()
     velocity = ((error[:, 1:] - error[:, :-1]).square() * scale).sum()
     measures, said = lips.standardised(wanted), lips.standardised(wanted if spoken is None else spoken)
-    shut = torch.exp(-lips.gap(wanted if spoken is None else spoken).clamp(min=0) / _SHUT_GAP)
+    shut = torch.exp(-lips.gap(wanted if spoken is None else spoken).clamp(min=0) / SHUT_GAP)
     gap = torch.lerp(measures[..., 0], said[..., 0], shut)
     moved = (lips.standardised(predicted) - torch.cat([gap[..., None], measures[..., 1:]], -1)) * weight[..., None]
     mouth = (moved.square().mean(-1) * (1.0 + _SHUT_WEIGHT * shut)).sum()

@@ -72,8 +72,7 @@ class Speakers:
             batch: Of `ShardStream`.
             with_mood: (B,) booleans: those that keep their mood.
         """
-        shapes = batch["curves"][..., : arkit.SHAPE_COUNT]
-        shapes = (shapes + shapes[..., torch.from_numpy(arkit.MIRROR[: arkit.SHAPE_COUNT])]) / 2
+        shapes = even(batch["curves"][..., : arkit.SHAPE_COUNT])
         factors = torch.tensor([self.opening[key] for key in zip(batch["set"], batch["speaker"], strict=True)])
         opening, mood = (_columns(names) for names in (_OPENING, _MOOD))
         shapes[..., opening] *= factors[:, None, None]
@@ -83,6 +82,11 @@ class Speakers:
             held[with_mood] = 0.0
         shapes[..., mood] = (shapes[..., mood] - held) / (1.0 - held).clamp(min=0.1)
         return shapes.clamp(0.0, 1.0)
+
+
+def even(shapes: Tensor) -> Tensor:
+    """(..., 52) with left and right averaged."""
+    return (shapes + shapes[..., torch.from_numpy(arkit.MIRROR[: arkit.SHAPE_COUNT])]) / 2
 
 
 def _opening_factor(gaps: np.ndarray) -> float:

@@ -17,6 +17,7 @@ from talker.models.speech import Speech
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.models.talker import TalkerConfig
 from talker.rigs import arkit
+from talker.training import course, prior
 from talker.training import talker as stage
 from talker.training.lips import Lips
 
@@ -83,6 +84,7 @@ def write_hearing(folder: Path) -> Path:
 
 def make_batches_little(patch: pytest.MonkeyPatch) -> None:
     """Batches that take milliseconds."""
-    patch.setattr(stage, "BATCH", 6)
-    patch.setattr(stage, "CROP_SECONDS", 2.0)
-    patch.setattr(stage, "_MEASURED_BATCHES", 2)
+    patch.setattr(course, "BATCH", 6)
+    patch.setattr(course, "CROP_SECONDS", 2.0)
+    for module in (stage, prior):
+        patch.setattr(module, "_MEASURED_BATCHES", 2)

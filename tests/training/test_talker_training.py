@@ -30,11 +30,13 @@ from talker.models.talker import Talker
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 from talker.training import talker as stage
+from talker.training.course import Lessons
 from talker.training.curve_loss import channel_scale, curve_loss, is_spoken
 from talker.training.lips import Lips
 from talker.training.loop import LoopOptions
 from talker.training.speakers import Speakers
-from talker.training.talker import Lessons, train_talker, validate
+from talker.training.talker import train_talker
+from talker.training.validation import validate
 
 
 @pytest.fixture
@@ -211,8 +213,7 @@ def shapes(**weights: float) -> torch.Tensor:
 
 
 def test_the_loss_counts_what_matters():
-    speakers = Speakers({("little", "bold"): 1.0}, np.full(arkit.SHAPE_COUNT, 0.1))
-    scale, lips, all_seen = channel_scale(speakers), Lips.of_default_head(), torch.ones(1, 4)
+    scale, lips, all_seen = channel_scale(np.full(arkit.SHAPE_COUNT, 0.1)), Lips.of_default_head(), torch.ones(1, 4)
     wanted = shapes(jawOpen=0.5, mouthPucker=0.2)
 
     def loss(predicted: torch.Tensor, wanted: torch.Tensor = wanted, weight: torch.Tensor = all_seen) -> float:
