@@ -59,6 +59,12 @@ class Crop:
         pictures = seen.interpolate(self.head.faces, brightness, _BACKGROUND)
         return pictures.reshape(*curves.shape[:-1], self.size, self.size)
 
+    def halved(self, curves: Tensor, light: Tensor | None = None, rasteriser: Rasteriser = rasterize) -> Tensor:
+        """The same pictures with every four pixels averaged, so that edges are smooth: (..., S / 2, S / 2)."""
+        pictures = self.render(curves, light, rasteriser)
+        small = torch.nn.functional.avg_pool2d(pictures.reshape(-1, 1, self.size, self.size), 2)
+        return small.reshape(*curves.shape[:-1], self.size // 2, self.size // 2)
+
     def screen(self, vertices: Tensor) -> Tensor:
         """(B, V, 3) metres -> (B, V, 3) pixels from the top left, and the distance."""
         scale = self.size / self.span
