@@ -10,12 +10,14 @@ from typing import Annotated
 
 import tyro
 
+from talker.cli.animate import Animate
+from talker.cli.edit import Edit
 from talker.cli.evaluate import Evaluate
 from talker.cli.hear import Hear
 from talker.cli.learning import Train
 from talker.cli.prepare import Prepare
 from talker.cli.rigs import Rigs
-from talker.cli.sources import Animate, Track
+from talker.cli.sources import Track
 from talker.cli.takes import Convert, Formats, Preview
 from talker.errors import TalkerError
 
@@ -23,6 +25,7 @@ from talker.errors import TalkerError
 Command = (
     Annotated[Animate, tyro.conf.subcommand("animate")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
+    | Annotated[Edit, tyro.conf.subcommand("edit")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Formats, tyro.conf.subcommand("formats")]
     | Annotated[Hear, tyro.conf.subcommand("hear")]

@@ -35,6 +35,7 @@ def animate(
     action_units: str = "",
     shift: float = 0.0,
     seed: int = 0,
+    style: str | None = None,
     fps: float = 60.0,
     model: "Model | str | Path" = "default",
     device: str = "auto",
@@ -57,6 +58,7 @@ def animate(
         action_units: Overrides such as "AU12=0.6@1.0-2.0".
         shift: Seconds by which the face comes later than the sound; negative is earlier.
         seed: The same sound, direction and seed give the same bytes; another seed, another performance.
+        style: Speaker whose manner to take on, of those that the model has learnt.
         fps: Frames per second of the result.
         model: A loaded model (load it once for many files), "default", or a folder written by `talker train`.
         device: "cpu", "cuda" or "auto", for a model that is not loaded yet.
@@ -73,7 +75,9 @@ def animate(
         float(shift),
         seed,
     )
-    return animate_as(source, direction, sample_rate, personality=personality, fps=fps, model=model, device=device)
+    return animate_as(
+        source, direction, sample_rate, personality=personality, style=style, fps=fps, model=model, device=device
+    )
 
 
 def animate_as(
@@ -82,6 +86,7 @@ def animate_as(
     sample_rate: int | None = None,
     *,
     personality: Personality | None = None,
+    style: str | None = None,
     fps: float = 60.0,
     model: "Model | str | Path" = "default",
     device: str = "auto",
@@ -96,7 +101,9 @@ def animate_as(
 
     if not isinstance(model, Model):
         model = load_model(model, device)
-    performance = perform_speech(audio, model, direction.emotion, direction.intensity, personality, direction.seed)
+    performance = perform_speech(
+        audio, model, direction.emotion, direction.intensity, personality, direction.seed, style
+    )
     return direct(performance, direction, direction, audio, fps, meta)
 
 

@@ -22,7 +22,7 @@ def edit(take: FaceAnimation, changes: Mapping[str, Any], fps: float | None = No
 
     Args:
         take: What `animate` or `edit` made, perhaps read from an `.npz`.
-        changes: Value, or its text, by the name of a setting: see `setting_names`.
+        changes: Value, or its text, by the name of a setting: those of `Direction`, see `talker edit --help`.
         fps: Frames per second of the result; those of the take when None.
 
     Returns:
@@ -34,14 +34,23 @@ def edit(take: FaceAnimation, changes: Mapping[str, Any], fps: float | None = No
         raise TalkerError("the take has lost its sound, which its blinks and its head follow; animate again")
     direction = Direction.from_json(take.meta.get("direction", {}))
     performed = Direction.from_json(take.meta.get("performed", {}))
+    return direct(performance, changed_by(direction, changes), performed, audio, fps or take.fps, dict(take.meta))
+
+
+def changed_by(direction: Direction, changes: Mapping[str, Any]) -> Direction:
+    """The direction with settings changed one after the other."""
     for name, value in changes.items():
         direction = changed(direction, name, value)
-    meta = dict(take.meta)
-    return direct(performance, direction, performed, audio, fps or take.fps, meta)
+    return direction
 
 
 def changed(direction: Direction, name: str, value: Any) -> Direction:
-    """The direction with one setting, of the names that `setting_names` lists, set to a value or its text."""
+    """The direction with one setting, by its name, set to a value or its text."""
+    return _with(direction, require_setting(name), lambda old: _converted(name, value, old))
+
+
+def require_setting(name: str) -> _Path:
+    """Where a setting lies in a `Direction`; an unknown name is an error that lists them all."""
     paths = _paths()
     path = paths.get(name.strip().lower().replace("-", "_"))
     if path is None:
@@ -50,12 +59,7 @@ def changed(direction: Direction, name: str, value: Any) -> Direction:
         close = difflib.get_close_matches(name, paths, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         raise TalkerError(f"no such setting '{name}'{hint}; choices: {', '.join(sorted(paths))}")
-    return _with(direction, path, lambda old: _converted(name, value, old))
-
-
-def setting_names() -> tuple[str, ...]:
-    """The names of all settings."""
-    return tuple(sorted(_paths()))
+    return path
 
 
 def parse_changes(texts: tuple[str, ...]) -> dict[str, str]:

@@ -91,6 +91,7 @@ def perform_speech(
     intensity: float = 1.0,
     personality: Personality | None = None,
     seed: int = 0,
+    style: str | None = None,
 ) -> Performance:
     """Run the networks over speech.
 
@@ -101,11 +102,12 @@ def perform_speech(
         intensity: Factor on every emotion.
         personality: How the mood follows the voice under "auto".
         seed: Of the unsteadiness of a living face.
+        style: Speaker whose manner to take on, of those that the model has learnt.
     """
     from talker.training.performances import perform
 
     samples = audio.resample(NETWORK_RATE).samples
-    speech = model.curves(samples)
+    speech = model.curves(samples, style=style)
     if emotion == AUTO:
         felt = _heard(audio, len(speech), personality or Personality())
     else:
@@ -115,7 +117,7 @@ def perform_speech(
         return Performance(speech, speech, strengths, np.zeros(len(speech), np.float32))
     effort = _vocal_effort(audio, len(speech))
     if _feels(model):
-        return Performance(speech, model.curves(samples, strengths), strengths, effort)
+        return Performance(speech, model.curves(samples, strengths, style), strengths, effort)
     return Performance(speech, perform(speech, strengths, effort, seed), strengths, effort)
 
 

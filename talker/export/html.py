@@ -1,12 +1,13 @@
 """The HTML preview: one page with the head, the sound and the curves, which opens from disk and asks no network.
 
 The page's parts lie in `html_page/`; here they are joined with what they show. A page holds a list of takes on one
-head; a preview has one.
+head; a preview has one, an edited take two.
 """
 
 import base64
 import html
 import json
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,6 +23,7 @@ from talker.export.html_payload import (
 )
 from talker.export.html_sound import encode_webm
 from talker.export.registry import ExportOptions
+from talker.files import atomic_output
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 
@@ -37,8 +39,19 @@ def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
     path.write_text(page([animation], load_head(options.head)), encoding="utf-8", newline="\n")
 
 
+def write_comparison(before: FaceAnimation, after: FaceAnimation, path: Path, options: ExportOptions) -> None:
+    """Write a page that shows two takes side by side, with the sound and the curves of the second."""
+    from talker.rigs.user_mesh import load_head
+
+    silent = replace(before, audio=None, meta={**before.meta, "caption": "Before"})
+    changed = replace(after, meta={**after.meta, "caption": "After"})
+    with atomic_output(path) as temporary:
+        text = page([silent, changed], load_head(options.head))
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
 def page(animations: list[FaceAnimation], head: HeadMesh) -> str:
-    """The text of a page that shows `animations` on `head`."""
+    """The text of a page that shows `animations` on `head`, side by side; sound and curves are those of the last."""
     block = Block()
     sounds: list[str] = []
     takes = [_take(animation, number, block, sounds) for number, animation in enumerate(animations)]
@@ -56,7 +69,7 @@ def page(animations: list[FaceAnimation], head: HeadMesh) -> str:
         "arrays": block.directory,
     }
     parts = {
-        "title": html.escape(takes[0]["name"]),
+        "title": html.escape(takes[-1]["name"]),
         "style": _read("style.css"),
         "manifest": _script_json(manifest),
         "block": block.base64(),
@@ -74,6 +87,7 @@ def _take(animation: FaceAnimation, number: int, block: Block, sounds: list[str]
     take: dict[str, Any] = {
         "name": str(animation.meta.get("title") or PurePath(source).stem or "Untitled take"),
         "source": source,
+        "caption": str(animation.meta.get("caption", "")),
         "fps": animation.fps,
         "frameCount": animation.frame_count,
         "duration": animation.duration,

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from talker.direction.mixture import NEUTRAL, mixture_of, mixture_of_affect, mixture_text, parse_mixture
@@ -103,6 +103,8 @@ def test_a_mistake_says_what_to_write_instead(text, message):
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
+busy = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+
 mixtures = st.lists(st.floats(0, 1), min_size=7, max_size=7).map(
     lambda weights: mixture_of(dict(zip(EMOTIONS[1:], weights, strict=True)))
 )
@@ -118,18 +120,20 @@ timelines = st.lists(keys, min_size=1, max_size=6, unique_by=lambda key: key.tim
 )
 
 
+@busy
 @given(timelines)
 def test_a_timeline_reads_back_what_it_writes(timeline):
     assert EmotionTimeline.parse(timeline.text) == timeline
 
 
+@busy
 @given(mixtures)
 def test_a_mixture_reads_back_what_it_writes(mixture):
     assert parse_mixture(mixture_text(mixture)) == mixture
     assert sum(mixture) == pytest.approx(1) and min(mixture) >= 0
 
 
-@settings(max_examples=50)
+@busy
 @given(timelines, st.floats(1, 240), st.integers(1, 2000))
 def test_strengths_are_shares_and_never_jump(timeline, fps, frames):
     strengths = timeline.sample(fps, frames)
@@ -139,7 +143,7 @@ def test_strengths_are_shares_and_never_jump(timeline, fps, frames):
     assert np.abs(np.diff(strengths, axis=0)).max(initial=0) <= quickest + 1e-5
 
 
-@settings(max_examples=30)
+@busy
 @given(timelines)
 def test_what_a_take_remembers_follows_the_strengths(timeline):
     strengths = timeline.sample(50, 500)

@@ -7,7 +7,7 @@ const element = id => document.getElementById(id);
 class App {
   constructor({manifest, array}) {
     this.takes = manifest.takes.map(take => new Take(take, array, manifest.quantisation));
-    this.take = this.takes[0];
+    this.take = this.takes.at(-1);  // What the sound, the timeline and the curves belong to.
     this.channels = manifest.channels;
     this.still = new Set();  // Parts of the face that are switched off.
     this.values = new Float32Array(this.channels.length);
@@ -30,21 +30,22 @@ class App {
     requestAnimationFrame(next);
   }
 
-  /** The channels at a time, with the switched-off parts at rest. */
-  channelsAt(time) {
-    this.take.sample(time, this.values);
+  /** The channels of a take at a time, with the switched-off parts at rest. */
+  channelsAt(time, take) {
+    take.sample(time, this.values);
     this.channels.forEach(({toggle}, i) => { if (this.still.has(toggle)) this.values[i] = 0; });
     return this.values;
   }
 
   draw() {
-    const time = this.clock.time, values = this.channelsAt(time);
-    if (this.stage) {
-      this.stage.pose(values);
-      this.stage.draw();
-    }
+    const time = this.clock.time;
+    this.takes.forEach((take, place) => {
+      this.channelsAt(time, take);
+      this.stage?.pose(this.values);
+      this.stage?.draw(place, this.takes.length);
+    });
     this.timeline.draw(time, this.clock.playing);
-    this.panel.setValues(values);
+    this.panel.setValues(this.values);
     this.#showTime(time);
   }
 
@@ -101,6 +102,10 @@ class App {
     const facts = [clockText(duration, 2), `${frameCount} frames`, `${+fps.toFixed(3)} fps`];
     element('facts').textContent = [...facts, sound ? 'sound' : 'no sound'].join(' · ');
     element('mute').hidden = !sound;
+    element('captions').hidden = this.takes.length < 2;
+    for (const {caption} of this.takes) {
+      element('captions').append(Object.assign(document.createElement('span'), {textContent: caption}));
+    }
   }
 
   #showState() {

@@ -59,17 +59,19 @@ class Stage {
     return upper === lower ? 1 : Math.hypot(...d);
   }
 
-  draw() {
+  /** Draw the head into one of `places` columns, of which the first clears the picture. */
+  draw(place = 0, places = 1) {
     const {gl, canvas} = this;
     const ratio = Math.min(window.devicePixelRatio, MAX_PIXEL_RATIO) * this.quality;
     const width = Math.max(1, Math.round(canvas.clientWidth * ratio));
     const height = Math.max(1, Math.round(canvas.clientHeight * ratio));
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, {width, height});
-    gl.viewport(0, 0, width, height);
+    const column = Math.max(1, Math.floor(width / places));
+    gl.viewport(place * column, 0, column, height);
     gl.clearColor(0, 0, 0, 0);
     gl.depthMask(true);  // Or the depth would not be cleared.
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    const {matrix, eye} = this.#view(width / height);
+    if (place === 0) gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    const {matrix, eye} = this.#view(column / height);
     gl.bindVertexArray(this.vertexArray);
     gl.enable(gl.DEPTH_TEST);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
