@@ -11,6 +11,7 @@ CUE_FPS = 50
 LOOK_AHEAD = 1.0
 """Seconds of sound after an instant that may change what is said of it."""
 
+_FAR_BELOW, _INAUDIBLE = 30.0, -62.0  # dB below the loudest of late, and of full scale.
 _FADES = 2.0  # dB/s by which the memory of loud speech fades.
 _HEARS_AHEAD = 25  # Frames.
 _VOICED, _BELOW_LOUD, _UNVOICED_BELOW_LOUD = 0.45, 24.0, 38.0
@@ -30,6 +31,7 @@ class Cues:
     Attributes:
         heard: There is sound at all; without, everything below is silence.
         speaking: (N,) bool.
+        sounding: (N,) bool, where anything is heard that is not far below the loud parts: speech, or who knows.
         effort: (N,) 0 murmured .. 1 shouted; 0.3 where nothing has been said.
         phrases: (P, 2) start and end in seconds, in order, parted by pauses.
         stresses: (S, 2) time in seconds and strength 0..1 of the syllables that stand out.
@@ -37,6 +39,7 @@ class Cues:
 
     heard: bool
     speaking: np.ndarray
+    sounding: np.ndarray
     effort: np.ndarray
     phrases: np.ndarray
     stresses: np.ndarray
@@ -51,27 +54,32 @@ def hear(audio: Audio | None, duration: float) -> Cues:
     count = int(np.ceil(duration * CUE_FPS)) + 1
     if audio is None or len(audio.samples) == 0:
         quiet = np.zeros(count, bool)
-        return Cues(False, quiet, np.full(count, 0.3), np.zeros((0, 2)), np.zeros((0, 2)))
+        return Cues(False, quiet, quiet, np.full(count, 0.3), np.zeros((0, 2)), np.zeros((0, 2)))
     from talker.models import prosody
 
     samples = audio.resample(NETWORK_RATE).samples
     short = count * NETWORK_RATE // CUE_FPS - len(samples)
     measured = prosody.measure(np.pad(samples, (0, max(short, 0))))[:count].numpy()
     level, voicing = measured[:, prosody.LEVEL], measured[:, prosody.VOICING]
-    loud = _loudness_of_speech(level, voicing)
+    loud = _lately(np.where(voicing > _VOICED, level, -80.0))
     speaking = _speaking(level - loud, voicing)
     phrases = _phrases(speaking)
     pitch = measured[:, prosody.PITCH] / np.maximum(voicing, 0.2)
     stresses = _stresses(level - loud, voicing, pitch, speaking)
     return Cues(
-        True, speaking, _effort(measured[:, prosody.ALPHA_RATIO], speaking & (voicing > _VOICED)), phrases, stresses
+        heard=True,
+        speaking=speaking,
+        sounding=speaking | (level > np.maximum(_lately(level) - _FAR_BELOW, _INAUDIBLE)),
+        effort=_effort(measured[:, prosody.ALPHA_RATIO], speaking & (voicing > _VOICED)),
+        phrases=phrases,
+        stresses=stresses,
     )
 
 
-def _loudness_of_speech(level: np.ndarray, voicing: np.ndarray) -> np.ndarray:
-    """(N,) how loud the speaker is lately, in dB: the highest voiced level, fading."""
+def _lately(level: np.ndarray) -> np.ndarray:
+    """(N,) the highest of a level in dB, fading as it lies back, and a little ahead."""
     fade = np.arange(len(level)) * (_FADES / CUE_FPS)
-    highest = np.maximum.accumulate(np.where(voicing > _VOICED, level, -80.0) + fade) - fade
+    highest = np.maximum.accumulate(level + fade) - fade
     ahead = np.minimum(np.arange(len(level)) + _HEARS_AHEAD, len(level) - 1)
     return np.maximum(highest[ahead], -60.0)
 

@@ -8,10 +8,14 @@ from talker.animation import FaceAnimation
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.finishing.blinks import BlinkRates, blink
+from talker.finishing.closure import close_lips
 from talker.finishing.cues import hear
 from talker.finishing.gaze import look, plan_gaze
 from talker.finishing.head import breathe, move_head
 from talker.finishing.look_at import parse_look_at
+from talker.finishing.silence import rest_in_silence
+from talker.finishing.tongue import move_tongue
+from talker.phones import PHONES
 
 _MOST = 3.0
 
@@ -25,6 +29,9 @@ class FinishingOptions:
         gaze: How far and how soon the eyes leave what they look at.
         head: How much the head moves.
         breath: How deep the breaths are that are seen.
+        tongue: How far the tongue's tip comes for th, l, t, d and n, where phones are given.
+        silence: How much of what the mouth does in silence is taken away, at most all.
+        closure: How much of the gap that is left at p, b and m is closed, at most all.
         look_at: `camera`, `X,Y,Z` in metres (to the subject's left, up, forward), or a timeline `left@2 camera@4`.
         blink_rates: `conversation` (about 20 a minute) or `emoface`, the statistics of that paper (about 30).
         cuts: Seconds at which the picture cuts; no blink comes in the first frames after one.
@@ -34,6 +41,9 @@ class FinishingOptions:
     gaze: float = 1.0
     head: float = 1.0
     breath: float = 1.0
+    tongue: float = 1.0
+    silence: float = 1.0
+    closure: float = 1.0
     look_at: str = "camera"
     blink_rates: BlinkRates = "conversation"
     cuts: tuple[float, ...] = ()
@@ -51,6 +61,7 @@ def finish(
     strengths: np.ndarray | None = None,
     options: FinishingOptions | None = None,
     seed: int = 0,
+    phones: np.ndarray | None = None,
 ) -> FaceAnimation:
     """The take with all that speech does not say.
 
@@ -59,12 +70,22 @@ def finish(
         strengths: (T, 8) emotions over the take's frames, rows summing to 1; neutral when None.
         options: What to do how much.
         seed: Same take, options and seed: same bytes.
+        phones: (N, phones) at 50 Hz, as `talker.models.speech.Speech.phone_probabilities` tells them: the tongue needs
+            them, and closures are surer with them.
     """
     options = options or FinishingOptions()
     fps, count = take.fps, take.frame_count
     strengths = _checked(strengths, count)
+    if phones is not None and (phones.ndim != 2 or phones.shape[1] != len(PHONES) or len(phones) == 0):
+        raise TalkerError(f"phones must have shape (frames, {len(PHONES)}), not {phones.shape}")
     cues = hear(take.audio, take.duration)
     curves = take.curves
+    if options.closure > 0:
+        curves = close_lips(curves, fps, phones, options.closure)
+    if options.silence > 0:
+        curves = rest_in_silence(curves, fps, cues, strengths, phones, options.silence)
+    if options.tongue > 0:
+        curves = move_tongue(curves, fps, phones, options.tongue)
     gaze = None
     if options.gaze > 0:
         gaze = plan_gaze(cues, strengths, fps, parse_look_at(options.look_at), options.gaze, seed)
