@@ -51,8 +51,8 @@ class Model:
         felt = np.pad(felt, ((_SILENCE_FRAMES, _SILENCE_FRAMES), (0, 0)), "edge" if frames else "constant")
         manner = torch.tensor([self.talker.emotion.style_index(style)], device=self.device)
 
-        def moved(heard: torch.Tensor, feels: torch.Tensor) -> torch.Tensor:
-            features = self.encoder(heard.to(self.device))
+        def moved(heard: torch.Tensor, first_frame: int, feels: torch.Tensor) -> torch.Tensor:
+            features = self.encoder(heard.to(self.device), first_frame=first_frame)
             return self.talker.motion(features, feels.to(self.device), manner)
 
         heard = np.pad(samples, _SILENCE_FRAMES * HOP_SAMPLES)

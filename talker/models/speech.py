@@ -25,17 +25,21 @@ class Speech(nn.Module):
         self.phones = tuple(phones)
         self.phone_head = (phone_head or nn.Linear(encoder.width, len(phones))) if phones else None
 
-    def forward(self, samples: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, samples: Tensor, lengths: Tensor | None = None, first_frame: int | Tensor = 0) -> Tensor:
         """Scores before the softmax, (B, ceil(N / 320), phones), of (B, N) samples at 16 kHz."""
         if self.phone_head is None:
             raise TalkerError("this speech encoder has not learned phones; take one that `talker train speech` made")
-        return self.phone_head(self.encoder(samples, lengths))
+        return self.phone_head(self.encoder(samples, lengths, first_frame))
 
     @torch.inference_mode()
     def phone_probabilities(self, samples: np.ndarray) -> np.ndarray:
         """A recording of any length, (N,) at 16 kHz -> (ceil(N / 320), phones) at 50 Hz; every frame sums to 1."""
         out = np.empty((frame_count(len(samples)), len(self.phones)), np.float32)
         device = next(self.parameters()).device
-        for first, piece in in_pieces(lambda piece: self(piece.to(device)), samples, self.encoder.context):
+
+        def scores(piece: Tensor, first_frame: int) -> Tensor:
+            return self(piece.to(device), first_frame=first_frame)
+
+        for first, piece in in_pieces(scores, samples, self.encoder.context):
             out[first : first + len(piece)] = piece.softmax(-1).cpu().numpy()
         return out

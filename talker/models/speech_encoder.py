@@ -38,6 +38,8 @@ class SpeechEncoderConfig:
         position_kernel: Frames seen by the convolution that tells positions apart (odd).
         attention_reach: Frames that a layer may look back and ahead. It bounds what any frame can depend on, so that
             long recordings can be cut into overlapping pieces without changing the result.
+        places: Frames after which the waves that tell places apart begin anew; 0 for none. Whisper's layers ask for
+            "a little earlier" through them.
     """
 
     layers: int = 3
@@ -45,7 +47,8 @@ class SpeechEncoderConfig:
     heads: int = 8
     feed_forward: int = 2048
     position_kernel: int = 31
-    attention_reach: int = 50
+    attention_reach: int = 64
+    places: int = 1500
 
     def __post_init__(self) -> None:
         if self.position_kernel % 2 == 0:
@@ -64,6 +67,8 @@ class SpeechEncoder(nn.Module):
         if config is not None:
             # wav2vec 2.0 tells places apart by a convolution alone; what attends to "the frame before" needs more.
             self.nearness = nn.Parameter(torch.zeros(config.layers, config.heads, 2 * config.attention_reach + 1))
+            self.places: Tensor
+            self.register_buffer("places", _sinusoids(config.places, config.width), persistent=False)
         self.normalise = normalise  # Published checkpoints were trained on zero mean and unit variance.
         if config is not None:
             self.window_samples = LogMelStem.window_samples
@@ -150,26 +155,34 @@ class SpeechEncoder(nn.Module):
         """
         out = np.empty((frame_count(len(samples)), self.width), np.float32)
         device = next(self.parameters()).device
-        for first, piece in in_pieces(lambda piece: self(piece.to(device)), samples, self.context):
+
+        def heard(piece: Tensor, first_frame: int) -> Tensor:
+            return self(piece.to(device), first_frame=first_frame)
+
+        for first, piece in in_pieces(heard, samples, self.context):
             out[first : first + len(piece)] = piece.cpu().numpy()
         return out
 
-    def forward(self, samples: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, samples: Tensor, lengths: Tensor | None = None, first_frame: int | Tensor = 0) -> Tensor:
         """Features of a padded batch; what lies beyond an item's length never changes its features.
 
         Args:
             samples: (B, N) at 16 kHz.
             lengths: (B,) samples that belong to each item; all of them when None.
+            first_frame: Where in their recordings the samples begin, for all or (B,) for each: a piece that is told
+                its place gives what the whole recording gives there.
 
         Returns:
             (B, ceil(N / 320), width), zero beyond each item's own ceil(length / 320) frames.
         """
-        hidden = self.hidden_states(samples, lengths)[-1]
+        hidden = self.hidden_states(samples, lengths, first_frame)[-1]
         if not self.network.config.do_stable_layer_norm:
             return hidden  # Such a network has its norm in front of the layers.
         return self.network.encoder.layer_norm(hidden) * _kept_frames(samples, lengths)[..., None].to(hidden)
 
-    def hidden_states(self, samples: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, ...]:
+    def hidden_states(
+        self, samples: Tensor, lengths: Tensor | None = None, first_frame: int | Tensor = 0
+    ) -> tuple[Tensor, ...]:
         """What goes into the first layer, then what comes out of each: `layers + 1` tensors like that of `forward`.
 
         The first is the convolutions' result plus the position convolution. The last is what `forward` passes
@@ -180,7 +193,7 @@ class SpeechEncoder(nn.Module):
             count = self.network.config.num_hidden_layers + 1
             return (samples.new_zeros(len(samples), 0, self.width),) * count
         if self.config is not None:
-            return self._local_states(samples, lengths, self.config.attention_reach)
+            return self._local_states(samples, lengths, self.config, first_frame)
         # Published networks see the whole item at once, group norm included: one item at a time, without padding.
         sizes = [samples.shape[1]] * len(samples) if lengths is None else lengths.tolist()
         items = [self._whole_states(item[:size]) for item, size in zip(samples, sizes, strict=True)]
@@ -206,15 +219,21 @@ class SpeechEncoder(nn.Module):
         # Depending on network and version, a layer returns its (1, T, width) or a tuple of them and more.
         return [state[0] if state.ndim == 3 else state for state in states]
 
-    def _local_states(self, samples: Tensor, lengths: Tensor | None, reach: int) -> tuple[Tensor, ...]:
+    def _local_states(
+        self, samples: Tensor, lengths: Tensor | None, config: SpeechEncoderConfig, first_frame: int | Tensor
+    ) -> tuple[Tensor, ...]:
         """What `Wav2Vec2Model` does, with attention limited to a band around each frame and biased by distance."""
-        network = self.network
+        network, reach = self.network, config.attention_reach
         if lengths is not None:  # Whatever the padding holds, be it not-a-number.
             inside = torch.arange(samples.shape[1], device=samples.device) < lengths.to(samples.device)[:, None]
             samples = samples.where(inside, 0.0)
         kept = _kept_frames(samples, lengths)
         keep = kept[..., None].to(samples)
         projected, _ = network.feature_projection(network.feature_extractor(self._framed(samples)).transpose(1, 2))
+        if config.places:
+            first = torch.as_tensor(first_frame, device=samples.device).reshape(-1, 1)
+            times = first + torch.arange(projected.shape[1], device=samples.device)
+            projected = projected + self.places[times % config.places]
         hidden = projected * keep
         hidden = hidden + network.encoder.pos_conv_embed(hidden)
         bias = _attention_bias(kept, reach)
@@ -234,13 +253,21 @@ class SpeechEncoder(nn.Module):
         return padded[:, :total]
 
 
+def _sinusoids(count: int, width: int) -> Tensor:
+    """(count, width): Whisper's way of telling frames apart, waves from fast to slow."""
+    rates = torch.exp(torch.arange(width // 2) * (-math.log(10000.0) / (width // 2 - 1)))
+    phases = torch.arange(count)[:, None] * rates
+    return torch.cat([phases.sin(), phases.cos()], dim=1)
+
+
 def in_pieces(
     network: Callable[..., Tensor], samples: np.ndarray, context: int, *tracks: np.ndarray
 ) -> Iterator[tuple[int, Tensor]]:
     """Run a network over a recording of any length, 20 s at a time: linear time, little memory.
 
     Args:
-        network: (1, N) at 16 kHz, and (1, T, …) of every track -> (1, T, C), where T is ceil(N / 320).
+        network: (1, N) at 16 kHz, the frame that they begin at, and (1, T, …) of every track -> (1, T, C), where T is
+            ceil(N / 320).
         samples: (N,) at 16 kHz.
         tracks: (ceil(N / 320), …) at 50 Hz that the network takes along.
         context: Frames on either side that can change a frame; each piece is heard with them, so that pieces fit.
@@ -255,7 +282,7 @@ def in_pieces(
         begin = max(0, first - context)
         heard = torch.tensor(samples[begin * HOP_SAMPLES : (last + context) * HOP_SAMPLES], dtype=torch.float32)
         beside = (torch.tensor(track[begin : last + context])[None] for track in tracks)
-        yield first, network(heard[None], *beside)[0, first - begin : last - begin]
+        yield first, network(heard[None], begin, *beside)[0, first - begin : last - begin]
 
 
 def check_samples(samples: np.ndarray) -> None:

@@ -247,8 +247,8 @@ class EmotionListener:
             raise TalkerError("the sound is empty: there is nothing to hear in it")
         samples = prosody.at_even_level(audio.resample(NETWORK_RATE).samples)
 
-        def narrowed(piece: Tensor) -> Tensor:
-            return self.network.project_states(standard_states(self.encoder, piece))
+        def narrowed(piece: Tensor, first_frame: int) -> Tensor:
+            return self.network.project_states(standard_states(self.encoder, piece, first_frame))
 
         pieces = in_pieces(narrowed, samples, self.encoder.context)
         measured = slots_of(prosody.measure(samples))
@@ -323,9 +323,9 @@ def encoder_fingerprint(encoder: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def standard_states(encoder: SpeechEncoder, samples: Tensor) -> Tensor:
+def standard_states(encoder: SpeechEncoder, samples: Tensor, first_frame: int = 0) -> Tensor:
     """(B, N) -> (B, T, states, width): every hidden state of every frame, with mean 0 and variance 1."""
-    states = encoder.hidden_states(samples)
+    states = encoder.hidden_states(samples, first_frame=first_frame)
     return torch.stack([nn.functional.layer_norm(state, state.shape[-1:]) for state in states], dim=2)
 
 

@@ -96,10 +96,24 @@ def test_nothing_beyond_the_reach_changes_a_frame(encoder):
     assert difference[50 + encoder.reach :].max().item() < 1e-5
 
 
-def test_hidden_states_are_what_the_transformer_library_computes():
-    """With an attention that reaches everything and no bias, ours is `Wav2Vec2Model` itself, layer by layer."""
+def test_a_piece_that_is_told_its_place_gives_what_the_whole_gives():
     torch.manual_seed(0)
-    encoder = SpeechEncoder.from_config(replace(TINY, attention_reach=150)).eval()
+    encoder = SpeechEncoder.from_config(replace(TINY, places=60)).eval()
+    sound, begin, margin = noise(4.0)[None], 70, encoder.reach
+    whole = encoder(sound)[:, begin + margin :]
+    torch.testing.assert_close(
+        encoder(sound[:, begin * 320 :], first_frame=begin)[:, margin:], whole, atol=2e-5, rtol=0
+    )
+    both = encoder(sound[:, begin * 320 :].repeat(2, 1), first_frame=torch.tensor([begin, begin + 60]))
+    torch.testing.assert_close(both[0], both[1])  # The places begin anew every 60 frames.
+    elsewhere = encoder(sound[:, begin * 320 :], first_frame=0)[:, margin:]
+    assert (elsewhere - whole).abs().max() > 1e-3
+
+
+def test_hidden_states_are_what_the_transformer_library_computes():
+    """With an attention that reaches everything, no bias and no places, ours is `Wav2Vec2Model` itself, layer by layer."""
+    torch.manual_seed(0)
+    encoder = SpeechEncoder.from_config(replace(TINY, attention_reach=150, places=0)).eval()
     assert not encoder.nearness.any()
     sound = noise(3.0)[None]  # 150 frames: three blocks of attention, the last one partly filled
     states = encoder.hidden_states(sound)
