@@ -106,12 +106,12 @@ def test_a_piece_that_is_told_its_place_gives_what_the_whole_gives():
     )
     both = encoder(sound[:, begin * 320 :].repeat(2, 1), first_frame=torch.tensor([begin, begin + 60]))
     torch.testing.assert_close(both[0], both[1])  # The places begin anew every 60 frames.
-    elsewhere = encoder(sound[:, begin * 320 :], first_frame=0)[:, margin:]
+    elsewhere = encoder(piece, first_frame=0)[:, margin:]
     assert (elsewhere - whole).abs().max() > 1e-3
 
 
 def test_hidden_states_are_what_the_transformer_library_computes():
-    """With an attention that reaches everything, no bias and no places, ours is `Wav2Vec2Model` itself, layer by layer."""
+    """With an attention that reaches everything, no bias and no places, ours is `Wav2Vec2Model` itself."""
     torch.manual_seed(0)
     encoder = SpeechEncoder.from_config(replace(TINY, attention_reach=150, places=0)).eval()
     assert not encoder.nearness.any()
