@@ -106,7 +106,7 @@ def test_a_piece_that_is_told_its_place_gives_what_the_whole_gives():
     )
     both = encoder(sound[:, begin * 320 :].repeat(2, 1), first_frame=torch.tensor([begin, begin + 60]))
     torch.testing.assert_close(both[0], both[1])  # The places begin anew every 60 frames.
-    elsewhere = encoder(piece, first_frame=0)[:, margin:]
+    elsewhere = encoder(sound[:, begin * 320 :], first_frame=0)[:, margin:]
     assert (elsewhere - whole).abs().max() > 1e-3
 
 
