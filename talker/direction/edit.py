@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from talker.animation import FaceAnimation
 from talker.direction.direct import Direction, direct
@@ -101,7 +101,11 @@ def _with(value: Any, path: _Path, change: Callable[[Any], Any]) -> Any:
     """The frozen `value` with what lies at `path` changed."""
     name, *rest = path
     old = getattr(value, name)
-    return replace(value, **{name: _with(old, tuple(rest), change) if rest else change(old)})
+    new = _with(old, tuple(rest), change) if rest else change(old)
+    choices = get_args(get_type_hints(type(value))[name])
+    if isinstance(old, str) and choices and new not in choices:
+        raise TalkerError(f"{name}={new}: choose {' or '.join(choices)}")
+    return replace(value, **{name: new})
 
 
 def _converted(name: str, value: Any, old: Any) -> Any:
