@@ -49,11 +49,13 @@ class Clip:
 
 
 def mouth_of(curves: np.ndarray) -> np.ndarray:
-    """(T, 61) -> (T, 3): what curves do to the mouth of the default head."""
+    """(T, 61) -> (T, 3): what curves do to the default head's mouth; lips that are pressed are closed, not more."""
     import torch
 
     shapes = torch.from_numpy(np.ascontiguousarray(curves[:, : arkit.SHAPE_COUNT]))
-    return Lips.of_default_head().measures(shapes).numpy()
+    measures = Lips.of_default_head().measures(shapes).numpy()
+    measures[:, 0] = np.maximum(measures[:, 0], 0.0)
+    return measures
 
 
 def clips_of_shards(folders: Sequence[Path], split: str) -> Iterator[Clip]:

@@ -147,6 +147,21 @@ def count_closures(
     return Closures(len(true), len(guessed) - excused, hits)
 
 
+def approaches(predicted: np.ndarray, measured: np.ndarray, seen: np.ndarray, fps: float) -> np.ndarray:
+    """(N, 2) what the predicted lips do at each of the N true closures: how near they come, and how far they came.
+
+    The first is their smallest gap within `TOLERANCE` of the closure; the second, by how much that is less than their
+    largest gaps within `LONGEST_CLOSURE` before and after. It tells lips that miss a closure from lips that stop short.
+    """
+    near, far = round(TOLERANCE * fps), round(LONGEST_CLOSURE * fps)
+    rows = []
+    for first, last in closures(measured, seen, fps):
+        lowest = predicted[max(first - near, 0) : last + near + 1].min()
+        before, after = predicted[max(first - far, 0) : last + 1].max(), predicted[first : last + far + 1].max()
+        rows.append((lowest, min(before, after) - lowest))
+    return np.array(rows, float).reshape(-1, 2)
+
+
 def chance_closures(predicted: np.ndarray, measured: np.ndarray, seen: np.ndarray, fps: float) -> Closures:
     """`count_closures` of a prediction at the wrong time: shifted by half the clip, around its end."""
     return count_closures(np.roll(predicted, len(predicted) // 2), measured, seen, fps)

@@ -31,6 +31,8 @@ _SHORT = {
     "closure recall": "R",
     "closure f1": "closure F1",
     "closure f1 by chance": "by chance",
+    "closure dips": "dips",
+    "closure gap": "their gap %",
     "silence gap": "silence %",
     "silence jitter": "jitter %",
 }
@@ -106,9 +108,7 @@ def _set_part(name: str, scores: Sequence[Score]) -> str:
     rows = []
     for system in systems:
         swept = closure_sweep([one for one in scores if one.system == system], SWEPT)
-        told = {
-            f"{at:g}": f"{counts.precision:.2f} {counts.recall:.2f} {counts.f1:.2f}" for at, counts in swept.items()
-        }
+        told = {f"{at:g}": _shares(counts) for at, counts in swept.items()}
         rows.append({"closed at": "P R F1", "": "", "system": system, **told})
     by_clip = {clip: list(group) for clip, group in groupby(sorted(scores, key=_clip_name), key=_clip_name)}
     ranked = sorted(by_clip.values(), key=lambda own: np.nan_to_num(own[0].figures["gap r"], nan=-1))
@@ -150,4 +150,5 @@ def _r(one: Score) -> str:
 
 
 def _rounded(value: float, figure: str) -> float | int:
-    return round(value) if figure.endswith("lag") else round(value, 2 if "jitter" not in figure else 3)
+    digits = 3 if "jitter" in figure else 1 if "gap" in figure.split()[1:] else 2
+    return round(value) if figure.endswith("lag") else round(value, digits)

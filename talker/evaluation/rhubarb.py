@@ -21,7 +21,7 @@ Recogniser = Literal["pocketSphinx", "phonetic"]
 
 SHAPES: dict[str, dict[str, float]] = {
     "A": {"PP": 1.0},  # Closed lips: p b m.
-    "B": {"SS": 0.5, "I": 0.5},  # Slightly open with clenched teeth: most consonants, and the vowel of "see".
+    "B": {"DD": 0.5, "I": 0.5},  # Slightly open with clenched teeth: most consonants, and the vowel of "see".
     "C": {"E": 1.0},  # Open: the vowel of "men".
     "D": {"aa": 1.0},  # Wide open: the vowel of "father".
     "E": {"O": 0.6, "RR": 0.4},  # Slightly rounded: the vowels of "off" and "bird".

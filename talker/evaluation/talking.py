@@ -6,7 +6,6 @@ What a figure means is said in `talker.evaluation.metrics` and once more, in a l
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +38,9 @@ FIGURES: dict[str, str] = {
     "closure recall": "share of the landmarks' closures that the lips have, too",
     "closure f1": "harmonic mean of the two",
     "closure f1 by chance": "the same of the prediction half a clip late",
+    "closure gap": "median of the smallest lip gap at the landmarks' closures, % of the eye distance",
+    "closure dips": "share of the landmarks' closures at which the lips come together by "
+    f"{100 * (metrics.PARTED - metrics.CLOSED):g} % of the eye distance, wherever they stop",
     "silence gap": "95th percentile of the lip gap in silence, % of the eye distance",
     "silence gap, landmarks": "the same of the landmarks",
     "silence jitter": "noise of the mouth's points in silence, % of the eye distance",
@@ -66,6 +68,7 @@ class Score:
         mouth: (T, 3) what its curves do to the mouth.
         figures: By name, those that are told clip by clip.
         closures, chance: Counted, to be summed up over clips.
+        approaches: (N, 2) of the landmarks' closures: `metrics.approaches`.
     """
 
     system: str
@@ -74,6 +77,7 @@ class Score:
     figures: dict[str, float]
     closures: Closures
     chance: Closures
+    approaches: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -133,13 +137,18 @@ def score_curves(name: str, clip: Clip, curves: np.ndarray) -> Score:
     mouth = mouth_of(curves)
     gaps = mouth[:, 0], clip.mouth[:, 0], clip.seen, FEATURE_FPS
     figures = {figure: value for judge in JUDGES for figure, value in judge(clip, curves).items()}
-    return Score(name, clip, mouth, figures, metrics.count_closures(*gaps), metrics.chance_closures(*gaps))
+    closures, chance = metrics.count_closures(*gaps), metrics.chance_closures(*gaps)
+    return Score(name, clip, mouth, figures, closures, chance, metrics.approaches(*gaps))
 
 
 def summarise(scores: Sequence[Score]) -> list[Summary]:
     """Every figure of every system on every set."""
-    groups = [list(group) for _, group in groupby(sorted(scores, key=_place), key=_place)]
-    return [one for group in groups for part in (_by_clip(group), _together(group)) for one in part]
+    groups: dict[tuple[str, str], list[Score]] = {}
+    for set_name in dict.fromkeys(one.clip.set for one in scores):
+        for one in scores:
+            if one.clip.set == set_name:
+                groups.setdefault((set_name, one.system), []).append(one)
+    return [one for group in groups.values() for part in (_by_clip(group), _together(group)) for one in part]
 
 
 def _by_clip(scores: Sequence[Score]) -> Iterator[Summary]:
@@ -159,8 +168,9 @@ def _together(scores: Sequence[Score]) -> Iterator[Summary]:
 
 def _summary(scores: Sequence[Score], figure: str, mean: float, median: Callable[[np.ndarray], float]) -> Summary:
     low, high = metrics.interval(median, [one.clip.speaker for one in scores])
-    set_name, system = _place(scores[0])
-    return Summary(set_name, system, figure, len(scores), median(np.arange(len(scores))), mean, low, high)
+    return Summary(
+        scores[0].clip.set, scores[0].system, figure, len(scores), median(np.arange(len(scores))), mean, low, high
+    )
 
 
 def _median_of(values: np.ndarray, clips: np.ndarray) -> float:
@@ -215,8 +225,14 @@ def _mouth_points(curves: np.ndarray) -> np.ndarray:
     return np.tensordot(curves[:, : arkit.SHAPE_COUNT], _mouth_basis(), 1)
 
 
-def _place(one: Score) -> tuple[str, str]:
-    return one.clip.set, one.system
+def _closure_gap(scores: Sequence[Score]) -> float:
+    lowest = np.concatenate([one.approaches[:, 0] for one in scores])
+    return 100 * float(np.median(lowest)) if len(lowest) else float("nan")
+
+
+def _closure_dips(scores: Sequence[Score]) -> float:
+    depth = np.concatenate([one.approaches[:, 1] for one in scores])
+    return float((depth >= metrics.PARTED - metrics.CLOSED).mean()) if len(depth) else float("nan")
 
 
 def _dose(scores: Sequence[Score]) -> float:
@@ -229,5 +245,7 @@ _TOGETHER: dict[str, Callable[[Sequence[Score]], float]] = {
     "closure recall": lambda scores: Closures.total(one.closures for one in scores).recall,
     "closure f1": lambda scores: Closures.total(one.closures for one in scores).f1,
     "closure f1 by chance": lambda scores: Closures.total(one.chance for one in scores).f1,
+    "closure gap": _closure_gap,
+    "closure dips": _closure_dips,
     "upper face per effort": _dose,
 }

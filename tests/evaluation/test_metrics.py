@@ -129,6 +129,13 @@ def test_lips_that_nearly_close_are_found_with_another_threshold() -> None:
     assert metrics.count_closures(guess, truth, everywhere(truth), FPS, closed=0.04).f1 == 1.0
 
 
+def test_lips_that_stop_short_are_told_from_lips_that_stay_open() -> None:
+    truth = dips(300, 50, 120, 200)
+    guess = np.minimum(dips(300, 50), dips(300, 122, floor=0.04))  # They meet, stop short, stay open.
+    found = metrics.approaches(guess, truth, everywhere(truth), FPS)
+    assert found == pytest.approx(np.array([[0.0, 0.1], [0.04, 0.06], [0.1, 0.0]]))
+
+
 def test_closures_at_the_wrong_time_are_chance() -> None:
     truth = dips(200, 30, 60)
     assert metrics.chance_closures(truth, truth, everywhere(truth), FPS) == Closures(2, 2, 0)

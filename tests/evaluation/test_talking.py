@@ -60,6 +60,8 @@ def test_lips_that_never_quite_meet_show_in_the_sweep_only() -> None:
     near = 0.035 / float(mouth_of(np.eye(1, arkit.CHANNEL_COUNT, JAW, dtype=np.float32))[0, 0])
     one = score_of(talking(closed=near), talking())
     assert one.closures.hit == 0 and one.closures.true > 5
+    found = {figure.figure: figure.median for figure in summarise([one])}
+    assert found["closure dips"] == 1.0 and found["closure gap"] == pytest.approx(3.5, abs=0.01)
     swept = closure_sweep([one], SWEPT)
     assert swept[0.03].hit == 0 and swept[0.04].f1 == 1.0
 
