@@ -180,6 +180,26 @@ class SpeechEncoder(nn.Module):
             return hidden  # Such a network has its norm in front of the layers.
         return self.network.encoder.layer_norm(hidden) * _kept_frames(samples, lengths)[..., None].to(hidden)
 
+    def between(self, samples: Tensor, begin: int, end: int, first_frame: int | Tensor = 0) -> Tensor:
+        """(B, N) -> (B, end - begin, width): a few frames of what `forward` gives, each layer only where they need it.
+
+        The last layer is spared all frames but those, and every layer below all but what the one above reaches.
+        """
+        if self.config is None or not begin < end:
+            return self(samples, first_frame=first_frame)[:, begin:end]
+        hidden = self._first_state(samples, self.config, first_frame)
+        kept, known_from = _kept_frames(samples, None), 0
+        layers, reach, total = self.network.encoder.layers, self.config.attention_reach, hidden.shape[1]
+        for number, (layer, nearness) in enumerate(zip(layers, self.nearness, strict=True), start=1):
+            seen = (len(layers) - number) * reach  # By the layers above, to either side.
+            first, last = max(0, begin - seen), min(end + seen, total)
+            asking = slice(first - known_from, last - known_from)
+            hidden = _local_layer(
+                layer, hidden, _attention_bias(kept, reach, asking) + _spread(nearness, reach), asking
+            )
+            kept, known_from = kept[:, asking], first
+        return self.network.encoder.layer_norm(hidden)
+
     def hidden_states(
         self, samples: Tensor, lengths: Tensor | None = None, first_frame: int | Tensor = 0
     ) -> tuple[Tensor, ...]:
@@ -223,27 +243,31 @@ class SpeechEncoder(nn.Module):
         self, samples: Tensor, lengths: Tensor | None, config: SpeechEncoderConfig, first_frame: int | Tensor
     ) -> tuple[Tensor, ...]:
         """What `Wav2Vec2Model` does, with attention limited to a band around each frame and biased by distance."""
-        network, reach = self.network, config.attention_reach
         if lengths is not None:  # Whatever the padding holds, be it not-a-number.
             inside = torch.arange(samples.shape[1], device=samples.device) < lengths.to(samples.device)[:, None]
             samples = samples.where(inside, 0.0)
         kept = _kept_frames(samples, lengths)
-        keep = kept[..., None].to(samples)
+        keep, everywhere = kept[..., None].to(samples), slice(0, kept.shape[1])
+        hidden = self._first_state(samples, config, first_frame, keep)
+        bias = _attention_bias(kept, config.attention_reach, everywhere)
+        states = [hidden * keep]
+        for layer, nearness in zip(self.network.encoder.layers, self.nearness, strict=True):
+            hidden = _local_layer(layer, hidden, bias + _spread(nearness, config.attention_reach), everywhere)
+            states.append(hidden * keep)
+        return tuple(states)
+
+    def _first_state(
+        self, samples: Tensor, config: SpeechEncoderConfig, first_frame: int | Tensor, keep: Tensor | float = 1.0
+    ) -> Tensor:
+        """(B, T, width): what goes into the first layer of our own network."""
+        network = self.network
         projected, _ = network.feature_projection(network.feature_extractor(self._framed(samples)).transpose(1, 2))
         if config.places:
             first = torch.as_tensor(first_frame, device=samples.device).reshape(-1, 1)
             times = first + torch.arange(projected.shape[1], device=samples.device)
             projected = projected + self.places[times % config.places]
         hidden = projected * keep
-        hidden = hidden + network.encoder.pos_conv_embed(hidden)
-        bias = _attention_bias(kept, reach)
-        states = [hidden * keep]
-        for layer, nearness in zip(network.encoder.layers, self.nearness, strict=True):
-            near = bias + _spread(nearness, reach)
-            hidden = hidden + _local_attention(layer.attention, layer.layer_norm(hidden), near, reach)
-            hidden = hidden + layer.feed_forward(layer.final_layer_norm(hidden))
-            states.append(hidden * keep)
-        return tuple(states)
+        return hidden + network.encoder.pos_conv_embed(hidden)
 
     def _framed(self, samples: Tensor) -> Tensor:
         """Zeros around the samples, so that exactly one frame is centred on every 320th sample."""
@@ -289,9 +313,9 @@ def check_samples(samples: np.ndarray) -> None:
     """One line for what no network should be given."""
     if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
         raise TalkerError(f"speech must be (N,) floating-point samples, not {samples.shape} {samples.dtype}")
-    finite = np.isfinite(samples)
-    if not finite.all():
-        first = int(np.argmin(finite))
+    # A not-a-number is the least and the greatest of all: no array of booleans is needed for an hour of good sound.
+    if samples.size and not (np.isfinite(samples.min()) and np.isfinite(samples.max())):
+        first = int(np.argmin(np.isfinite(samples)))
         raise TalkerError(
             f"speech sample {first} (at {first / NETWORK_RATE:.3f} s) is {samples[first]}; record or export it again"
         )
@@ -305,9 +329,9 @@ def _kept_frames(samples: Tensor, lengths: Tensor | None) -> Tensor:
     return times * HOP_SAMPLES < lengths.to(samples.device)[:, None]
 
 
-def _attention_bias(kept: Tensor, reach: int) -> Tensor:
-    """(B, T) booleans -> (B * blocks, 1, block, window): zero where a frame of a block may look, else hopeless."""
-    keys = _windows(kept[..., None], reach)
+def _attention_bias(kept: Tensor, reach: int, asking: slice) -> Tensor:
+    """(B, T) booleans -> (B * blocks, 1, block, window): zero where a frame that asks may look, else hopeless."""
+    keys = _windows(kept[..., None], reach, asking)
     times = torch.arange(keys.shape[-1], device=kept.device)
     near = (times - reach - times[:_ATTENTION_BLOCK, None]).abs() <= reach
     return torch.zeros((), device=kept.device).where(near & keys[:, None], _NEVER)
@@ -319,28 +343,36 @@ def _spread(nearness: Tensor, reach: int) -> Tensor:
     return nearness[:, (keys - keys[:_ATTENTION_BLOCK, None]).clamp(0, 2 * reach)]
 
 
-def _local_attention(attention: Any, hidden: Tensor, bias: Tensor, reach: int) -> Tensor:
+def _local_layer(layer: Any, hidden: Tensor, bias: Tensor, asking: slice) -> Tensor:
+    """A layer's output for the frames `asking` alone; its input holds these and what they may look at."""
+    hidden = hidden[:, asking] + _local_attention(layer.attention, layer.layer_norm(hidden), bias, asking)
+    return hidden + layer.feed_forward(layer.final_layer_norm(hidden))
+
+
+def _local_attention(attention: Any, hidden: Tensor, bias: Tensor, asking: slice) -> Tensor:
     """`Wav2Vec2Attention` in blocks: a block's frames share the keys around them, so time is linear in the length."""
-    batch, length, width = hidden.shape
+    batch, _, width = hidden.shape
+    length, reach = asking.stop - asking.start, (bias.shape[-1] - _ATTENTION_BLOCK) // 2
 
     def heads(values: Tensor) -> Tensor:
         return values.unflatten(-1, (attention.num_heads, -1))
 
     padding = -length % _ATTENTION_BLOCK
-    query = nn.functional.pad(attention.q_proj(hidden), (0, 0, 0, padding))
+    query = nn.functional.pad(attention.q_proj(hidden[:, asking]), (0, 0, 0, padding))
     query = heads(query.view(-1, _ATTENTION_BLOCK, width)).transpose(1, 2)
     key, value = (
-        _windows(project(hidden), reach).unflatten(1, (attention.num_heads, -1)).transpose(2, 3)
+        _windows(project(hidden), reach, asking).unflatten(1, (attention.num_heads, -1)).transpose(2, 3)
         for project in (attention.k_proj, attention.v_proj)
     )
     mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query))
     return attention.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width)[:, :length])
 
 
-def _windows(values: Tensor, reach: int) -> Tensor:
-    """(B, T, C) -> (B * blocks, C, block + 2 * reach): each block with what lies in reach of it, zero outside."""
-    padding = -values.shape[1] % _ATTENTION_BLOCK
-    around = nn.functional.pad(values, (0, 0, reach, reach + padding))
+def _windows(values: Tensor, reach: int, asking: slice) -> Tensor:
+    """(B, T, C) -> (B * blocks, C, block + 2 * reach): what lies in reach of each block of `asking`, zero outside."""
+    first, last = asking.start - reach, asking.stop + reach + (asking.start - asking.stop) % _ATTENTION_BLOCK
+    inside = values[:, max(0, first) : last]
+    around = nn.functional.pad(inside, (0, 0, max(0, -first), last - max(0, first) - inside.shape[1]))
     return around.unfold(1, _ATTENTION_BLOCK + 2 * reach, _ATTENTION_BLOCK).flatten(0, 1)
 
 

@@ -58,8 +58,9 @@ class SpeechStream:
     def _frames(self, end: int, last: int) -> np.ndarray:
         """The features from `_next` up to `last` of the recording cut off at sample `end`."""
         window = torch.from_numpy(self._heard[: end - self._begin * HOP_SAMPLES])[None]
-        features = self.encoder(window.to(next(self.encoder.parameters()).device), first_frame=self._begin)[0]
-        found = features[self._next - self._begin : last - self._begin].cpu().numpy()
+        device, begin = next(self.encoder.parameters()).device, self._begin
+        features = self.encoder.between(window.to(device), self._next - begin, last - begin, first_frame=begin)
+        found = features[0].cpu().numpy()
         self._next = last
         begin = max(self._begin, last - self.encoder.context)
         self._heard = self._heard[(begin - self._begin) * HOP_SAMPLES :]
