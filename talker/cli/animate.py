@@ -72,11 +72,16 @@ class Animate:
         # A misspelt emotion in the last line of a list should not wait for the networks.
         directions = {job.target: job.directed(self.directing.changes()) for job in jobs}
         from talker.direction.animate import animate_as
+        from talker.export.native import speaks_natively, write_native
         from talker.inference import load_model
+        from talker.native_take import animate_native
 
         model = load_model(self.model, self.device)
 
         def work(job: Job) -> str:
+            if speaks_natively(model.talker.space, job.target, self.format, self.rig):
+                native = animate_native(job.source, model, directions[job.target], self.style, self.fps)
+                return f"{job.target}: {write_native(native, job.target, self.format, self.rig, self.export)}"
             take = animate_as(
                 job.source, directions[job.target], fps=self.fps, personality=personality, style=self.style, model=model
             )

@@ -107,7 +107,7 @@ class TrainPrior:
         from talker.training.prior import train_prior
 
         options = LoopOptions(self.steps, self.learning_rate, self.seed, bfloat16=self.bfloat16)
-        lessons = _lessons(self, exchange=True, styles=False)
+        lessons = _lessons(self, exchange=True, styles=False, moods=0.5)
         with processes.together():
             train_prior(lessons, self.output, options, resume=self.resume, say=say)
         return 0
@@ -212,7 +212,9 @@ class TrainPerceptual:
         return 0
 
 
-def _lessons(command: "TrainPrior | TrainTalker", exchange: bool, styles: bool) -> "Lessons | NativeLessons":
+def _lessons(
+    command: "TrainPrior | TrainTalker", exchange: bool, styles: bool, moods: float = 0.0
+) -> "Lessons | NativeLessons":
     from talker.training.course import Lessons
     from talker.training.native import NativeLessons
 
@@ -220,7 +222,7 @@ def _lessons(command: "TrainPrior | TrainTalker", exchange: bool, styles: bool) 
         raise TalkerError("give what to learn from: either --shards, or --takes with a --space")
     if command.takes is not None:
         return NativeLessons(command.takes, command.space, styles)
-    return Lessons(command.shards, _weights(command.weights), command.shippable, exchange, styles)
+    return Lessons(command.shards, _weights(command.weights), command.shippable, exchange, styles, moods)
 
 
 def _weights(given: tuple[str, ...]) -> dict[str, float]:
@@ -297,7 +299,7 @@ class TrainReaders:
     for_evaluation: bool = False
     """Draw heads more turned, other light and other amplitudes, for a pair that is kept for judging."""
     steps: int = 600
-    """Optimiser steps; each sees 50 seconds of faces and takes half a second on one CPU core."""
+    """Optimiser steps; each sees 50 seconds of faces and takes a quarter of a second on one CPU core."""
     learning_rate: float = 2e-3
     """Peak learning rate."""
     seed: int = 0

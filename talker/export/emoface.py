@@ -20,13 +20,17 @@ _LARGEST = 1e6  # Controls go from -1 to 1; whatever lies beyond this is damage.
 
 def write(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
     """Write the animation at 60 frames per second."""
-    animation = animation.resample(emoface.FPS)
+    write_board(metahuman.arkit_to_board(animation.resample(emoface.FPS).curves), path)
+
+
+def write_board(board: np.ndarray, path: Path) -> None:
+    """Write board controls (T, 174) at 60 frames per second."""
     row_format = ",".join(["%.6f"] * len(emoface.COLUMNS)) + "\n"
     with path.open("w", encoding="ascii", newline="\n") as file:
-        for start in range(0, animation.frame_count, _BLOCK_FRAMES):
-            board = metahuman.arkit_to_board(animation.curves[start : start + _BLOCK_FRAMES])
-            columns = emoface.board_to_columns(board).astype(np.float64).round(6) + 0.0  # No -0.000000.
-            file.writelines(row_format % tuple(row) for row in columns.tolist())
+        for start in range(0, len(board), _BLOCK_FRAMES):
+            columns = emoface.board_to_columns(board[start : start + _BLOCK_FRAMES])
+            rounded = columns.astype(np.float64).round(6) + 0.0  # No -0.000000.
+            file.writelines(row_format % tuple(row) for row in rounded.tolist())
 
 
 def recognises(head: bytes) -> bool:
@@ -37,14 +41,19 @@ def recognises(head: bytes) -> bool:
 
 def read(path: Path, options: ExportOptions) -> FaceAnimation:
     """Read a file made by EmoFace or talker; values outside a control's range are cut to it."""
+    return FaceAnimation(metahuman.board_to_arkit(read_board(path)), emoface.FPS)
+
+
+def read_board(path: Path) -> np.ndarray:
+    """Board controls (T, 174) of such a file."""
     numbered = [(i, line) for i, line in enumerate(read_bytes(path).split(b"\n"), start=1) if line.strip()]
     if not 1 <= len(numbered) <= MAX_FRAMES:
         raise TalkerError(f"{path}: it has {len(numbered)} lines; an EmoFace file has 1 to {MAX_FRAMES}")
     blocks = []
     for start in range(0, len(numbered), _BLOCK_FRAMES):
         columns = _parse(path, numbered[start : start + _BLOCK_FRAMES])
-        blocks.append(metahuman.board_to_arkit(emoface.columns_to_board(columns)))
-    return FaceAnimation(np.concatenate(blocks), emoface.FPS)
+        blocks.append(emoface.columns_to_board(columns))
+    return np.concatenate(blocks)
 
 
 def _parse(path: Path, numbered: list[tuple[int, bytes]]) -> np.ndarray:

@@ -44,6 +44,20 @@ def write_flame(animation: FaceAnimation, path: Path, options: ExportOptions) ->
     _save(path, arrays)
 
 
+def write_parameters(path: Path, fps: float, expression: np.ndarray, joints: Mapping[str, np.ndarray]) -> None:
+    """Write FLAME parameters as they are: (T, 100), and (T, 3) of the joints; those not given rest."""
+    resting = np.zeros((len(expression), 3), np.float32)
+    _save(
+        path,
+        {
+            "fps": np.array(fps),
+            "expression": expression,
+            **{name: joints.get(name, resting) for name in _FLAME_JOINTS},
+            "shape": np.zeros(_IDENTITIES, np.float32),
+        },
+    )
+
+
 def write_smplx(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
     """Write SMPL-X parameters of a body at rest; neck and head share the turn of the head."""
     fit = _fit(SMPLX, options)

@@ -17,7 +17,7 @@ degrees in both, with Live Link Face's signs. Reading uses the curves, or the bo
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +71,45 @@ def _tracks(names: Sequence[str], values: np.ndarray) -> Iterator[tuple[str, Tra
 
 def write_csv(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
     """Write an Unreal curve table."""
-    count = animation.frame_count
+    _write_table(path, animation.times, itertools.chain(curve_tracks(animation), head_tracks(animation)))
+
+
+def write_board_csv(board: np.ndarray, fps: float, path: Path) -> None:
+    """Write the curves that board controls (T, 174) drive; the head looks straight ahead."""
+    curves, head = metahuman.board_to_curves(board), np.zeros((len(board), len(HEAD_CURVES)))
+    _write_table(
+        path, np.arange(len(board)) / fps, itertools.chain(_tracks(_CURVE_NAMES, curves), _tracks(HEAD_CURVES, head))
+    )
+
+
+def _write_table(path: Path, times: np.ndarray, tracks: Iterable[tuple[str, Track]]) -> None:
     with path.open("w", encoding="ascii", newline="\n") as file:
-        file.write(f"Name,{_comma_separated(_times(animation), count)}\n")
-        for name, track in itertools.chain(curve_tracks(animation), head_tracks(animation)):
-            file.write(f"{name},{_comma_separated(track, count)}\n")
+        file.write(f"Name,{_comma_separated(_rounded_times(times), len(times))}\n")
+        for name, track in tracks:
+            file.write(f"{name},{_comma_separated(track, len(times))}\n")
 
 
 def write_json(animation: FaceAnimation, path: Path, options: ExportOptions) -> None:
     """Write board controls and curves, one per line."""
     groups = {"head": head_tracks(animation), "board": board_tracks(animation), "curves": curve_tracks(animation)}
+    _write_document(path, animation.fps, animation.times, groups)
+
+
+def write_board_json(board: np.ndarray, fps: float, path: Path) -> None:
+    """Write board controls (T, 174) and the curves that they drive; the head looks straight ahead."""
+    groups = {
+        "head": _tracks(HEAD_CURVES, np.zeros((len(board), len(HEAD_CURVES)))),
+        "board": _tracks(_CONTROL_NAMES, board),
+        "curves": _tracks(_CURVE_NAMES, metahuman.board_to_curves(board)),
+    }
+    _write_document(path, fps, np.arange(len(board)) / fps, groups)
+
+
+def _write_document(
+    path: Path, fps: float, times: np.ndarray, groups: Mapping[str, Iterable[tuple[str, Track]]]
+) -> None:
     with path.open("w", encoding="ascii", newline="\n") as file:
-        file.write(f'{{"format":"{FORMAT}","fps":{animation.fps!r},\n"times":{_compact_json(_times(animation))}')
+        file.write(f'{{"format":"{FORMAT}","fps":{fps!r},\n"times":{_compact_json(_rounded_times(times))}')
         for group, listed in groups.items():
             file.write(f',\n"{group}":')
             for place, (name, track) in enumerate(listed):
@@ -128,13 +155,7 @@ def read_csv(path: Path, options: ExportOptions) -> FaceAnimation:
 
 def read_json(path: Path, options: ExportOptions) -> FaceAnimation:
     """Read curves, or board controls where there are none; what is not listed is at rest."""
-    document = json_curves.read_object(path)
-    fps = json_curves.frame_rate(path, document, "fps")
-    times = json_curves.entry(path, document, "times")
-    if not isinstance(times, list):
-        raise TalkerError(f"{path}: 'times' must be a list of seconds, not {_short(times)}")
-    seconds = _values(path, "times", times, len(times))
-    _check_times(path, "'times'", seconds)
+    document, seconds, fps = _read_document(path)
     for group, names in (("curves", _CURVE_NAMES), ("board", _CONTROL_NAMES)):
         table = _group(path, document, group, names, len(seconds))
         if table:
@@ -142,6 +163,30 @@ def read_json(path: Path, options: ExportOptions) -> FaceAnimation:
                 path, table | _group(path, document, "head", HEAD_CURVES, len(seconds)), len(seconds), fps
             )
     raise TalkerError(f"{path}: neither 'curves' nor 'board' names a MetaHuman curve or control; nothing to read")
+
+
+def read_board(path: Path) -> tuple[np.ndarray, float]:
+    """Board controls (T, 174) and their rate; a file that has curves only is refused."""
+    document, seconds, fps = _read_document(path)
+    table = _group(path, document, "board", _CONTROL_NAMES, len(seconds))
+    if not table:
+        raise TalkerError(f"{path}: 'board' names no MetaHuman control; export it with its board controls")
+    board = np.tile(metahuman.BOARD_DEFAULT, (len(seconds), 1))
+    for name, track in table.items():
+        board[:, metahuman.CONTROL_INDEX[name]] = track
+    return np.clip(board, metahuman.BOARD_LOW, metahuman.BOARD_HIGH), fps
+
+
+def _read_document(path: Path) -> tuple[dict[str, Any], np.ndarray, float]:
+    """The file, its times in seconds, its frame rate."""
+    document = json_curves.read_object(path)
+    fps = json_curves.frame_rate(path, document, "fps")
+    times = json_curves.entry(path, document, "times")
+    if not isinstance(times, list):
+        raise TalkerError(f"{path}: 'times' must be a list of seconds, not {_short(times)}")
+    seconds = _values(path, "times", times, len(times))
+    _check_times(path, "'times'", seconds)
+    return document, seconds, fps
 
 
 def _group(path: Path, document: dict[str, Any], group: str, names: Sequence[str], count: int) -> dict[str, np.ndarray]:
@@ -184,8 +229,8 @@ def _raw_curves(table: Mapping[str, np.ndarray], block: slice) -> np.ndarray:
     return np.maximum(values, 0.0)
 
 
-def _times(animation: FaceAnimation) -> list[float]:
-    return np.round(animation.times, _TIME_DIGITS).tolist()
+def _rounded_times(times: np.ndarray) -> list[float]:
+    return np.round(times, _TIME_DIGITS).tolist()
 
 
 def _comma_separated(track: Track, count: int) -> str:

@@ -77,6 +77,7 @@ class Lessons:
         shippable: Only clips whose licence lets weights ship.
         exchange: Every crop also under an emotion drawn at random. Without it, each as it was acted, mood included.
         styles: Learn every speaker's manner as a style.
+        moods: Share of the crops that keep the mood that their speaker was in, though it is not told of.
     """
 
     shards: Sequence[Path]
@@ -84,6 +85,7 @@ class Lessons:
     shippable: bool = False
     exchange: bool = True
     styles: bool = False
+    moods: float = 0.0
 
     def course(self, seed: int, device: torch.device) -> Course:
         """Read all curves once, and know what is to be learnt."""
@@ -95,7 +97,7 @@ class Lessons:
             "arkit",
             tuple(map("/".join, speakers.opening)) if self.styles else (),
             partial(_batches, self, speakers, seed, device),
-            _curve_loss_of(speakers, device),
+            spoken_loss(speakers, device),
             _performed if self.exchange else None,
             partial(validate, clips=held_out),
             partial(validate_prior, clips=held_out),
@@ -111,7 +113,8 @@ def _batches(lessons: Lessons, speakers: Speakers, seed: int, device: torch.devi
     for batch in DataLoader(stream, BATCH, num_workers=1, prefetch_factor=4):
         emotion = batch["emotion"] if not lessons.exchange else torch.full_like(batch["emotion"], -1)
         level = torch.where(batch["level"] > 0, batch["level"] / LEVELS, 1.0)
-        batch["motion"] = speakers.targets(batch, with_mood=emotion > 0) * is_spoken()
+        with_mood = (emotion > 0) | torch.from_numpy(random.random(len(emotion)) < lessons.moods)
+        batch["motion"] = speakers.targets(batch, with_mood) * is_spoken()
         batch["strengths"] = held_strengths(emotion, level, batch["motion"].shape[1])
         names = map("/".join, zip(batch["set"], batch["speaker"], strict=True))
         known = [styles.index(name) if random.random() < _STYLE_KEPT else -1 for name in names]
@@ -130,7 +133,8 @@ def _weights(lessons: Lessons, speakers: Speakers) -> dict[str, float]:
     return {name: weight for name, weight in weights.items() if weight > 0}
 
 
-def _curve_loss_of(speakers: Speakers, device: torch.device) -> MotionLoss:
+def spoken_loss(speakers: Speakers, device: torch.device) -> MotionLoss:
+    """The loss of ARKit curves, each channel measured by how far these speakers, or an emotion, move it."""
     lips = Lips.of_default_head().to(device)
     said = speakers.deviation * is_spoken().numpy()
     # An emotion moves brows and cheeks ten times as far as speech does: such motion has its own measure.

@@ -19,6 +19,7 @@ from talker.training.curve_loss import vertex_factor
 from talker.training.directions import random_strengths
 from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop
+from talker.training.native import NativeLessons
 
 _MEASURED_BATCHES = 12
 _KL_WEIGHT, _VERTEX_WEIGHT = 1e-3, 1.0
@@ -26,7 +27,7 @@ _KL_WARM_UP = 0.3  # Share of the steps over which its weight rises: latents tha
 
 
 def train_prior(
-    lessons: Lessons,
+    lessons: Lessons | NativeLessons,
     folder: Path,
     options: LoopOptions,
     config: MotionPriorConfig | None = None,

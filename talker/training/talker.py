@@ -22,13 +22,14 @@ from talker.training.course import Batch, Course, Lessons
 from talker.training.directions import random_strengths
 from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop
+from talker.training.native import NativeLessons
 
 _MEASURED_BATCHES = 12
 _EMOTION_WEIGHT, _LATENT_WEIGHT = 0.5, 0.02
 
 
 def train_talker(
-    lessons: Lessons,
+    lessons: Lessons | NativeLessons,
     folder: Path,
     options: LoopOptions,
     encoder: str | Path = "default",
@@ -37,7 +38,7 @@ def train_talker(
     resume: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[float]:
-    """Train on the "train" split of what `talker prepare` made; returns the losses.
+    """Train on the "train" split of shards, or of takes in another space; returns the losses.
 
     Args:
         lessons: What to learn from.
