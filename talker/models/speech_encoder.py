@@ -285,7 +285,7 @@ def _sinusoids(count: int, width: int) -> Tensor:
 
 
 def in_pieces(
-    network: Callable[..., Tensor], samples: np.ndarray, context: int, *tracks: np.ndarray
+    network: Callable[..., Tensor], samples: np.ndarray, context: int, *tracks: np.ndarray, silence: int = 0
 ) -> Iterator[tuple[int, Tensor]]:
     """Run a network over a recording of any length, 20 s at a time: linear time, little memory.
 
@@ -293,20 +293,31 @@ def in_pieces(
         network: (1, N) at 16 kHz, the frame that they begin at, and (1, T, …) of every track -> (1, T, C), where T is
             ceil(N / 320).
         samples: (N,) at 16 kHz.
-        tracks: (ceil(N / 320), …) at 50 Hz that the network takes along.
+        tracks: (ceil(N / 320) + 2 * silence, …) at 50 Hz that the network takes along.
         context: Frames on either side that can change a frame; each piece is heard with them, so that pieces fit.
+        silence: Frames of silence that are put around the sound, and counted as its own.
 
     Yields:
         The first frame of each piece, and its (T, C).
     """
     check_samples(samples)
-    frames = frame_count(len(samples))
+    frames = frame_count(len(samples)) + 2 * silence
     for first in range(0, frames, _PIECE_FRAMES):
         last = min(first + _PIECE_FRAMES, frames)
         begin = max(0, first - context)
-        heard = torch.tensor(samples[begin * HOP_SAMPLES : (last + context) * HOP_SAMPLES], dtype=torch.float32)
+        heard = torch.from_numpy(_stretch(samples, begin - silence, last + context - silence, silence))
         beside = (torch.tensor(track[begin : last + context])[None] for track in tracks)
         yield first, network(heard[None], begin, *beside)[0, first - begin : last - begin]
+
+
+def _stretch(samples: np.ndarray, first: int, last: int, silence: int) -> np.ndarray:
+    """A copy of the samples from one frame to another, with silence around them: no copy of the whole is needed."""
+    begin, end = first * HOP_SAMPLES, min(last * HOP_SAMPLES, len(samples) + silence * HOP_SAMPLES)
+    heard = np.zeros(end - begin, np.float32)
+    inside = samples[max(0, begin) : max(0, end)]
+    before = max(0, -begin)
+    heard[before : before + len(inside)] = inside
+    return heard
 
 
 def check_samples(samples: np.ndarray) -> None:

@@ -12,7 +12,7 @@ from transformers import WhisperFeatureExtractor
 
 from talker.errors import TalkerError
 from talker.models.log_mel import LogMelStem
-from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig, frame_count
+from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig, frame_count, in_pieces
 
 TINY = SpeechEncoderConfig(layers=2, width=32, heads=2, feed_forward=64, attention_reach=6)
 
@@ -209,6 +209,18 @@ def test_a_recording_in_pieces_equals_the_whole(encoder):
     np.testing.assert_allclose(encoder.features(sound.numpy()), whole, atol=2e-5)
 
 
+def test_silence_around_pieces_is_that_around_the_recording(encoder):
+    sound, silence = noise(41.003).numpy(), 50
+    expected = encoder.features(np.pad(sound, silence * 320))
+
+    def heard(piece, first_frame):
+        return encoder(piece, first_frame=first_frame)
+
+    with torch.inference_mode():
+        pieces = [piece.numpy() for _, piece in in_pieces(heard, sound, encoder.context, silence=silence)]
+    np.testing.assert_allclose(np.concatenate(pieces), expected, atol=2e-5)
+
+
 TIMES = np.arange(24_000) / 16_000
 ODD_SOUNDS = {
     "silence": np.zeros(24_000),
@@ -264,19 +276,19 @@ def test_a_few_frames_are_those_of_the_whole(encoder, begin, end):
 
 
 @pytest.mark.slow
-def test_an_hour_takes_little_memory():
-    """In a process of its own, Python and PyTorch included; the sound and its features are 600 MB.
+def test_an_hour_takes_less_than_a_gigabyte():
+    """In a process of its own, Python and PyTorch (0.45) and the sound (0.23) included.
 
-    Pages of zeros would not be counted, hence the 0.01.
+    Pages of zeros would not be counted, hence the 0.01. Who wants all features at once holds 0.37 more of them.
     """
     script = (
-        "import resource, numpy as np; from talker.models.speech_encoder import SpeechEncoder;"
-        "encoder = SpeechEncoder.load(); sound = np.full(3600 * 16000, 0.01, np.float32);"
-        "assert encoder.features(sound).shape == (180_000, encoder.width);"
+        "import resource, numpy as np; from talker.models.checkpoint import load_speech;"
+        "speech = load_speech(); sound = np.full(3600 * 16000, 0.01, np.float32);"
+        "assert speech.phone_probabilities(sound).shape == (180_000, len(speech.phones));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert float(result.stdout) < 1200
+    assert float(result.stdout) < 1000
 
 
 def test_an_unknown_name_is_not_downloaded(tmp_path):
