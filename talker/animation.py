@@ -37,7 +37,7 @@ class FaceAnimation:
         meta: JSON-able facts about the take. Known keys: `source` (where it came from), `emotion` (a list of
             `{"time": seconds, "weights": {label: 0..1}}` in time order, linear in between), `direction` (how it was
             played, see `talker.direction`).
-        layers: What the take was made from and may be made from again, float32 arrays by name. `.npz` keeps them; they
+        layers: What the take was made from and may be made from again, arrays by name. `.npz` keeps them; they
             go where curves are made from other curves.
     """
 

@@ -1,16 +1,19 @@
 """The networks, loaded once and ready to run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.models.checkpoint import load_checkpoint
-from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES, SpeechEncoder, frame_count, in_pieces
+from talker.models.speech_encoder import FEATURE_FPS, SpeechEncoder, frame_count, in_pieces
 from talker.models.talker import Talker
+from talker.phones import PHONES
 
 # Every recording is heard as if a second of silence lay around it: a mouth that starts and ends at rest.
 _SILENCE_FRAMES = FEATURE_FPS
@@ -23,6 +26,8 @@ class Model:
     encoder: SpeechEncoder
     talker: Talker
     device: torch.device
+    phone_head: nn.Module | None = None
+    """Tells `talker.phones.PHONES` from the encoder's features, where it has learnt to."""
 
     def curves(self, samples: np.ndarray, strengths: np.ndarray | None = None, style: str | None = None) -> np.ndarray:
         """What was said and felt as talker's channels.
@@ -35,40 +40,65 @@ class Model:
         Returns:
             (ceil(N / 320), 61) float32 at 50 Hz.
         """
+        return self.speak(samples, (strengths,), style)[0][0]
+
+    def speak(
+        self, samples: np.ndarray, moods: Sequence[np.ndarray | None], style: str | None = None
+    ) -> tuple[list[np.ndarray], np.ndarray | None]:
+        """`curves` under several strengths at the cost of hearing once; and the phones that were heard.
+
+        Returns:
+            Curves of each mood, and (ceil(N / 320), phones) probabilities of `talker.phones.PHONES`, None where the
+            speech encoder knows no phones.
+        """
         space = self.talker.space
         if space.to_curves is None:
             raise TalkerError(f"this model speaks {space.name}, which takes your own model of it to become curves")
-        return space.to_curves(self.motion(samples, strengths, style))
+        motions, phones = self._run(samples, moods, style)
+        return [space.to_curves(motion) for motion in motions], phones
+
+    def motion(self, samples: np.ndarray, strengths: np.ndarray | None = None, style: str | None = None) -> np.ndarray:
+        """The same as `curves` in the channels of the motion space that the talker speaks, (ceil(N / 320), C)."""
+        return self._run(samples, (strengths,), style)[0][0]
 
     @torch.inference_mode()
-    def motion(self, samples: np.ndarray, strengths: np.ndarray | None = None, style: str | None = None) -> np.ndarray:
-        """The same in the channels of the motion space that the talker speaks, (ceil(N / 320), C).
+    def _run(
+        self, samples: np.ndarray, moods: Sequence[np.ndarray | None], style: str | None
+    ) -> tuple[list[np.ndarray], np.ndarray | None]:
+        """Motions and phones.
 
         An hour takes linear time and little memory: the sound is worked through in pieces that fit together.
         """
         frames = frame_count(len(samples))
-        felt = neutral(frames) if strengths is None else _checked(strengths, frames)
-        felt = np.pad(felt, ((_SILENCE_FRAMES, _SILENCE_FRAMES), (0, 0)), "edge" if frames else "constant")
+        around = ((_SILENCE_FRAMES, _SILENCE_FRAMES), (0, 0))
+        tracks = [
+            np.pad(
+                neutral(frames) if mood is None else _checked(mood, frames), around, "edge" if frames else "constant"
+            )
+            for mood in moods
+        ]
         manner = torch.tensor([self.talker.emotion.style_index(style)], device=self.device)
 
-        def moved(heard: torch.Tensor, first_frame: int, feels: torch.Tensor) -> torch.Tensor:
+        def moved(heard: torch.Tensor, first_frame: int, *feels: torch.Tensor) -> torch.Tensor:
             features = self.encoder(heard.to(self.device), first_frame=first_frame)
-            return self.talker.motion(features, feels.to(self.device), manner)
+            out = [self.talker.motion(features, feel.to(self.device), manner) for feel in feels]
+            return torch.cat(out if self.phone_head is None else [*out, self.phone_head(features).softmax(-1)], dim=-1)
 
-        heard = np.pad(samples, _SILENCE_FRAMES * HOP_SAMPLES)
         context = self.encoder.context + self.talker.reach
         context += -context % self.talker.grid
-        out = np.empty((len(felt), self.talker.space.count), np.float32)
-        for first, piece in in_pieces(moved, heard, context, felt):
-            out[first : first + len(piece)] = piece.cpu().numpy()
-        return out[_SILENCE_FRAMES : _SILENCE_FRAMES + frames]
+        pieces = in_pieces(moved, samples, context, *tracks, silence=_SILENCE_FRAMES)
+        out = np.concatenate([piece.cpu().numpy() for _, piece in pieces])[_SILENCE_FRAMES : _SILENCE_FRAMES + frames]
+        channels = self.talker.space.count
+        motions = [out[:, i * channels : (i + 1) * channels] for i in range(len(moods))]
+        return motions, None if self.phone_head is None else out[:, len(moods) * channels :]
 
 
 def load_model(name: str | Path = "default", device: str = "auto") -> Model:
     """The model shipped with talker ("default") or one that `talker train` wrote to a folder."""
     chosen = _device(device)
     speech, talker = load_checkpoint(name)
-    return Model(speech.encoder.to(chosen), talker.to(chosen), chosen)
+    speech.to(chosen)
+    return Model(speech.encoder, talker.to(chosen), chosen, speech.phone_head if speech.phones == PHONES else None)
 
 
 def neutral(frames: int) -> np.ndarray:

@@ -84,7 +84,9 @@ def direct(
     take = replace(take, curves=take.curves[:frames])
     times = np.minimum(take.times * LAYER_FPS, len(strengths) - 1)
     felt = np.stack([np.interp(times, np.arange(len(strengths)), column) for column in strengths.T], axis=1)
-    finished = finish(take, felt / felt.sum(axis=1, keepdims=True), direction.finishing, direction.seed).curves
+    felt /= felt.sum(axis=1, keepdims=True)
+    phones = None if performance.phones is None else performance.phones.astype(np.float32)
+    finished = finish(take, felt, direction.finishing, direction.seed, phones).curves
     finished = _shifted(smooth_head(finished, fps, direction.regions.head_smooth), fps, direction.shift)
     return FaceAnimation(
         override(finished, fps, parse_action_units(direction.action_units)),

@@ -1,7 +1,7 @@
 """Speech performed: what the network says, neutral and emotional, kept apart so that a take can be directed again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,12 @@ from talker.direction.mood import Personality, follow
 from talker.direction.timeline import EmotionLike, EmotionTimeline
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
+from talker.phones import PHONES
 from talker.rigs import arkit
 
 if TYPE_CHECKING:
     from talker.inference import Model
-    from talker.models.voice_emotion import EmotionListener
+    from talker.models.voice_emotion import EmotionListener, VoiceEmotion
 
 LAYER_FPS = 50.0
 """Frames per second of every layer: those of the network."""
@@ -34,12 +35,14 @@ class Performance:
         emotional: (T, 61) the same speech under `strengths`.
         strengths: (T, 8) shares of `talker.emotion.EMOTIONS`.
         effort: (T,) vocal effort, 0..1.
+        phones: (T, phones) probabilities of `talker.phones.PHONES`, where the model hears them.
     """
 
     speech: np.ndarray
     emotional: np.ndarray
     strengths: np.ndarray
     effort: np.ndarray
+    phones: np.ndarray | None = None
 
     @classmethod
     def of_layers(cls, layers: Mapping[str, np.ndarray]) -> "Performance":
@@ -50,20 +53,21 @@ class Performance:
             raise TalkerError(
                 f"the take has no layer {error}: only an .npz by `talker animate` or `talker edit` can be edited"
             ) from error
-        emotional = layers.get("emotional", speech)
-        shapes = {"speech": (len(speech), arkit.CHANNEL_COUNT), "strengths": (len(speech), len(EMOTIONS))}
-        for name, layer in {"speech": speech, "emotional": emotional, "strengths": strengths, "effort": effort}.items():
-            expected = shapes.get(name, speech.shape if name == "emotional" else (len(speech),))
-            if layer.shape != expected or not np.isfinite(layer).all():
+        performance = cls(speech, layers.get("emotional", speech), strengths, effort, layers.get("phones"))
+        frames = len(speech)
+        shapes = {"speech": (frames, arkit.CHANNEL_COUNT), "strengths": (frames, len(EMOTIONS)), "effort": (frames,)}
+        shapes |= {"emotional": shapes["speech"], "phones": (frames, len(PHONES))}
+        for name, layer in performance.layers().items():
+            if layer.shape != shapes[name] or not np.isfinite(layer).all():
                 raise TalkerError(f"the layer {name} of the take is damaged; animate again")
-        return cls(speech, emotional, strengths, effort)
+        return performance
 
     def layers(self) -> dict[str, np.ndarray]:
         """By name, as a take keeps them; an emotion that is none is left out."""
         layers = {name: getattr(self, name) for name in self.__dataclass_fields__}
         if np.array_equal(self.emotional, self.speech):
-            del layers["emotional"]
-        return layers
+            layers["emotional"] = None
+        return {name: layer for name, layer in layers.items() if layer is not None}
 
     def felt(self, gain: float) -> tuple[np.ndarray, np.ndarray]:
         """The curves and strengths with `gain` times the emotion."""
@@ -104,21 +108,24 @@ def perform_speech(
         seed: Of the unsteadiness of a living face.
         style: Speaker whose manner to take on, of those that the model has learnt.
     """
+    from talker.models.speech_encoder import frame_count
     from talker.training.performances import perform
 
     samples = audio.resample(NETWORK_RATE).samples
-    speech = model.curves(samples, style=style)
+    frames = frame_count(len(samples))
     if emotion == AUTO:
-        felt = _heard(audio, len(speech), personality or Personality())
+        felt = _heard(audio, frames, personality or Personality())
     else:
-        felt = EmotionTimeline.of(emotion).sample(LAYER_FPS, len(speech))
+        felt = EmotionTimeline.of(emotion).sample(LAYER_FPS, frames)
     strengths = scaled(felt, intensity)
-    if not strengths[:, 1:].any():
-        return Performance(speech, speech, strengths, np.zeros(len(speech), np.float32))
-    effort = _vocal_effort(audio, len(speech))
-    if _feels(model):
-        return Performance(speech, model.curves(samples, strengths, style), strengths, effort)
-    return Performance(speech, perform(speech, strengths, effort, seed), strengths, effort)
+    calm = not strengths[:, 1:].any()
+    learnt = _feels(model) and not calm
+    spoken, phones = model.speak(samples, (None, strengths) if learnt else (None,), style)
+    effort = np.zeros(frames, np.float32) if calm else _vocal_effort(audio, frames)
+    emotional = spoken[-1] if learnt or calm else perform(spoken[0], strengths, effort, seed)
+    # In halves, as the file keeps them: a take that is edited must see what it saw when it was new.
+    heard = None if phones is None else phones.astype(np.float16)
+    return Performance(spoken[0], emotional, strengths, effort, heard)
 
 
 def performed_again(
@@ -131,7 +138,7 @@ def performed_again(
 
     strengths = scaled(EmotionTimeline.of(emotion).sample(LAYER_FPS, len(performance.speech)), intensity)
     emotional = perform(performance.speech, strengths, performance.effort, seed)
-    return Performance(performance.speech, emotional, strengths, performance.effort)
+    return replace(performance, emotional=emotional, strengths=strengths)
 
 
 def _feels(model: "Model") -> bool:
@@ -149,9 +156,9 @@ def _heard(audio: Audio, frames: int, personality: Personality) -> np.ndarray:
 
 def _vocal_effort(audio: Audio, frames: int) -> np.ndarray:
     """(frames,) 0..1."""
-    from talker.models.voice_emotion import TRACK_FPS
+    from talker.models.voice_emotion import TRACK_FPS, vocal_effort
 
-    return _at_layer_rate(_listener().hear(audio).track.effort[:, None], TRACK_FPS, frames)[:, 0]
+    return _at_layer_rate(vocal_effort(_voice_network(), audio)[:, None], TRACK_FPS, frames)[:, 0]
 
 
 def _at_layer_rate(track: np.ndarray, fps: float, frames: int) -> np.ndarray:
@@ -166,3 +173,11 @@ def _listener() -> "EmotionListener":
     from talker.models.voice_emotion import load_listener
 
     return load_listener()
+
+
+@lru_cache(maxsize=1)
+def _voice_network() -> "VoiceEmotion":
+    from talker.models.checkpoint import checkpoint_folder
+    from talker.models.voice_emotion import load_voice_emotion
+
+    return load_voice_emotion(checkpoint_folder("default") / "voice_emotion")

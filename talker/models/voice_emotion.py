@@ -264,9 +264,16 @@ class EmotionListener:
         silent = nn.functional.one_hot(torch.tensor(EMOTIONS.index("neutral")), len(EMOTIONS))
         mixture = (silent + heard * (mixture - silent))[0]
         valence, arousal = (heard * affect)[0].unbind(dim=-1)
-        now_active = summed_briefly(active)
-        effort = summed_briefly(active * self.network.effort(measured)[None, :, None]) / now_active.clamp(min=1.0)
-        return Reading(mixture.numpy(), valence.numpy(), arousal.numpy(), effort[0, :, 0].numpy())
+        effort = _mean_effort(self.network, measured, summed_briefly)
+        return Reading(mixture.numpy(), valence.numpy(), arousal.numpy(), effort.numpy())
+
+
+@torch.inference_mode()
+def vocal_effort(network: VoiceEmotion, audio: Audio) -> np.ndarray:
+    """How hard the voice works, (S,) at `TRACK_FPS`, as `EmotionListener.hear` tells it but without any encoder."""
+    samples = prosody.at_even_level(audio.resample(NETWORK_RATE).samples)
+    measured = slots_of(prosody.measure(samples))
+    return _mean_effort(network, measured, _sum_around(_EFFORT_SECONDS)).numpy()
 
 
 def load_listener(name: str | Path = "default", encoder: str | Path | None = None) -> EmotionListener:
@@ -356,6 +363,13 @@ def _sum_around(seconds: float) -> _Sum:
         return nn.functional.conv1d(lines, window[None, None], padding=half).view(batch, channels, slots).mT
 
     return summed
+
+
+def _mean_effort(network: VoiceEmotion, measured: Tensor, summed: _Sum) -> Tensor:
+    """(S, prosody.COUNT) -> (S',) vocal effort where somebody speaks."""
+    active = active_slots(measured).float()[None, :, None]
+    effort = summed(active * network.effort(measured)[None, :, None]) / summed(active).clamp(min=1.0)
+    return effort[0, :, 0]
 
 
 def _labels_to_emotions(labels: tuple[str, ...]) -> Tensor:
