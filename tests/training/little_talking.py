@@ -54,7 +54,13 @@ def write_shards(folder: Path, clips: int = 4, may_ship: bool = True, measured: 
                 for take in range(count):
                     audio, curves = utterance(random, opening)
                     key = f"little/{split}-{speaker}-{take}"
-                    about = {"set": "little", "speaker": speaker, "may_ship": may_ship, "emotion": None, "level": None}
+                    about = {
+                        "set": "little",
+                        "speaker": speaker,
+                        "may_ship": may_ship,
+                        "emotion": "happy",
+                        "level": None,
+                    }
                     members = {
                         "curves.npz": _stored(curves, measured).encode(),
                         "flac": encode_sound(audio, "flac"),

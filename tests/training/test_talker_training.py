@@ -24,7 +24,9 @@ from two_processes import run_in_two
 from talker import cli
 from talker.datasets.stream import ShardStream, StreamOptions
 from talker.direction.animate import animate
+from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
+from talker.inference import load_model
 from talker.models.checkpoint import load_checkpoint, save_checkpoint
 from talker.models.talker import Talker
 from talker.rigs import arkit
@@ -32,6 +34,7 @@ from talker.rigs.head_mesh import HeadMesh
 from talker.training import talker as stage
 from talker.training.course import Lessons
 from talker.training.curve_loss import channel_scale, curve_loss, is_spoken
+from talker.training.directions import held_strengths
 from talker.training.lips import Lips
 from talker.training.loop import LoopOptions
 from talker.training.speakers import Speakers
@@ -68,8 +71,27 @@ def test_training_learns_and_its_checkpoint_animates(little, tmp_path):
     assert take.frame_count == SECONDS * FPS
     assert np.corrcoef(take.channel("jawOpen"), curves[:, JAW])[0, 1] > 0.7
     assert take.channel("mouthSmileLeft").max() < 0.1  # What they show throughout is mood, not speech.
+    # The same words in another mood: the face shows it, the lips say what they said.
+    model = load_model(mine)
+    happy = held_strengths(torch.tensor([EMOTIONS.index("happy")]), torch.ones(1), 50 * SECONDS)[0].numpy()
+    plain, smiling = model.curves(audio.samples), model.curves(audio.samples, happy)
+    assert smiling[:, SMILE].mean() > plain[:, SMILE].mean() + 0.1
+    assert np.corrcoef(plain[:, JAW], smiling[:, JAW])[0, 1] > 0.8
     heard = (mine / "speech" / "model.safetensors").stat().st_size
     assert heard < 0.6 * (hearing / "model.safetensors").stat().st_size  # The encoder goes along, in half precision.
+
+
+def test_without_exchange_a_clip_is_learnt_in_the_mood_that_it_was_acted_in(little):
+    lessons, _ = little
+    with_moods = {
+        exchange: next(replace(lessons, exchange=exchange).course(0, torch.device("cpu")).batches(0))
+        for exchange in (True, False)
+    }
+    assert not with_moods[True]["motion"][..., SMILE].max() > 1e-3
+    assert not with_moods[True]["strengths"][..., 1:].any()
+    seen = with_moods[False]["weight"] > 0
+    assert with_moods[False]["motion"][seen][:, SMILE].max() > 0.2
+    assert (with_moods[False]["strengths"][..., EMOTIONS.index("happy")] == 1).all()
 
 
 @pytest.mark.train
