@@ -1,7 +1,9 @@
 """Draw one spoken line in all eight emotions: on an open vowel at three intensities, and where the lips meet.
 
-python examples/02_emotion_grid.py                      # examples/images/emotion_grid.webp
-python examples/02_emotion_grid.py --head mine.glb --sound line.wav -o grid.webp
+    python examples/03_emotion_grid.py                      # examples/images/emotion_grid.webp
+    python examples/03_emotion_grid.py --head mine.glb --sound line.wav -o grid.webp
+
+The default model speaks neutrally; `talker.training.performances` makes of it what a talker learns emotions from.
 """
 
 import argparse
