@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from talker.emotion import EMOTIONS
-from talker.finishing.cues import CUE_FPS, Cues
+from talker.finishing.cues import Cues
 from talker.finishing.gaze import Gaze
 from talker.finishing.motion import eased, random_of
 from talker.rigs import arkit
@@ -24,7 +24,7 @@ LIDS: tuple[int, ...] = tuple(
 )
 """The channels that this step owns."""
 
-RATES: dict[str, tuple[float, float]] = {"conversation": (float(np.log(20.0)), 0.5), "emoface": (3.518, 0.532)}
+RATES: dict[str, tuple[float, float]] = {"conversation": (float(np.log(21.0)), 0.5), "emoface": (3.518, 0.532)}
 """Mean and deviation of the logarithm of blinks per minute."""
 
 CUT_FRAMES = 5
@@ -44,7 +44,7 @@ _EMOTION_RATE = {
 _SHORTEST_INTERVAL = 0.45  # Seconds, from start to start.
 _DOUBLE, _DOUBLE_INTERVAL = 0.05, 0.42
 _PARTIAL, _PARTIAL_DEPTH = 0.12, (0.5, 0.8)
-_CLOSE, _CLOSED, _OPEN = (0.1, 0.12), 0.02, (0.17, 0.27)  # Seconds.
+_CLOSE, _CLOSED, _OPEN = (0.102, 0.12), 0.02, (0.17, 0.27)  # Seconds.
 _LONGEST = _CLOSE[1] + _CLOSED + _OPEN[1]
 _REACH = 0.6  # Seconds that a blink moves to meet the end of a phrase or a turn of the eyes.
 _LARGE_SHIFT = np.radians(8.0)
@@ -80,11 +80,14 @@ def blink(
         seed: Of the chance in it.
     """
     out = np.array(curves, np.float32)
-    closing = _closing(len(curves), fps, plan_blinks(curves, fps, cues, strengths, gaze, amount, rates, cuts, seed))
+    closing, shut = _closing(
+        len(curves), fps, plan_blinks(curves, fps, cues, strengths, gaze, amount, rates, cuts, seed)
+    )
     for side in ("Left", "Right"):
         lid, wide, squint, down = (arkit.INDEX[f"eye{part}{side}"] for part in ("Blink", "Wide", "Squint", "LookDown"))
         room = 1.0 - _SQUINT_CLOSES * out[:, squint] - _LOOK_DOWN_CLOSES * out[:, down]
-        out[:, lid] += closing * np.maximum(room - out[:, lid], 0.0)
+        # Aiming at the room there is when shut, lids do not also run after eyes that turn meanwhile.
+        out[:, lid] = np.maximum(out[:, lid], np.minimum(out[:, lid] + closing * (room - out[:, lid])[shut], room))
         out[:, wide] *= 1.0 - closing
         out[:, arkit.INDEX[f"browDown{side}"]] += _BROW_LOWERS * closing * (1 - out[:, arkit.INDEX[f"browDown{side}"]])
         out[:, arkit.INDEX[f"browOuterUp{side}"]] *= 1.0 - _BROW_RAISES_LESS * closing
@@ -116,7 +119,7 @@ def plan_blinks(
         normal = float(np.clip(random.standard_normal(), -2.5, 2.5))
         draws = random.random(5)
         mood = strengths[min(int(time * fps), len(strengths) - 1)]
-        talking = cues.speaking[min(int(time * CUE_FPS), len(cues.speaking) - 1)]
+        talking = np.any((cues.phrases[:, 0] < time + LOOK_AHEAD) & (cues.phrases[:, 1] > time - LOOK_AHEAD))
         rate = np.exp(mean + deviation * normal) * float(mood @ per_minute) * (_TALKING if talking else _IDLE) * amount
         # The first interval had begun before the take did.
         wish = time + max(60.0 / rate * (draws[0] if time == 0 else 1.0), _SHORTEST_INTERVAL)
@@ -161,14 +164,16 @@ def _allowed(start: float, fps: float, cuts: tuple[float, ...], startled: np.nda
     return start
 
 
-def _closing(count: int, fps: float, blinks: np.ndarray) -> np.ndarray:
-    """(T,) how far the lids close."""
-    closing = np.zeros(count, np.float32)
+def _closing(count: int, fps: float, blinks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T,) how far the lids close, and (T,) the frame in which they meet."""
+    closing, meeting = np.zeros(count, np.float32), np.arange(count)
     for start, close, reopen, depth in blinks:
         # The lids meet on a frame, or a film at 24 a second would never show them shut.
         shut = np.ceil((start + close) * fps - 1e-6) / fps
         first, last = max(int((shut - close) * fps), 0), int((shut + _CLOSED + reopen) * fps) + 2
         times = np.arange(first, min(last, count)) / fps - shut
         lids = eased(1 + times / close) * (1 - eased(np.maximum((times - _CLOSED) / reopen, 0.0) ** 0.65))
-        closing[first:last] = np.maximum(closing[first:last], depth * lids)
-    return closing
+        more = depth * lids > closing[first:last]
+        closing[first:last][more] = (depth * lids)[more]
+        meeting[first:last][more] = min(round(shut * fps), count - 1)
+    return closing, meeting

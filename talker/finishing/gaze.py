@@ -56,7 +56,7 @@ _LEAVES_MORE = {
 
 # Saccades: seconds, seconds per radian; and no faster up or down than lids and eyes of iPhone takes ever are (rad/s).
 _SACCADE, _SACCADE_PER_RADIAN = 0.021, 0.0022 / _DEGREE
-_FASTEST_PITCH, _FASTEST_YAW = 4.1, 9.5
+_FASTEST_PITCH, _FASTEST_YAW = 4.0, 8.4
 _PEAK = np.pi / 2  # Of the mean speed.
 
 _HEAD_SHARE, _HEAD_SHARE_BEYOND, _HEAD_FROM = 0.15, 0.65, 10 * _DEGREE

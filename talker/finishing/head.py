@@ -42,11 +42,11 @@ _LIVELINESS = {
 }
 _MOOD_SECONDS = 0.35
 
-_SWAY = np.array([2.0, 1.3, 1.2]) * _DEGREE  # Deviation of yaw, pitch and roll, talking.
-_SWAY_HERTZ = (0.04, 1.3)
+_SWAY = np.array([2.4, 1.5, 1.4]) * _DEGREE  # Deviation of yaw, pitch and roll, talking.
+_SWAY_HERTZ = (0.04, 1.8)
 _CALM = 0.4  # How much of it is left in silence.
 _POISE = np.array([4.0, 2.2, 2.8]) * _DEGREE  # Deviation from one phrase to the next.
-_POISE_SECONDS = 0.22
+_POISE_SECONDS = 0.18
 _POISE_BEFORE = 0.15
 _IDLE_POISE = 6.0  # Seconds, about, between changes in silence.
 _NOD, _NOD_STRESS = 1.2, 3.4  # Degrees, and more by the strength of the stress.
