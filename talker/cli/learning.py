@@ -19,7 +19,7 @@ class TrainSpeech:
     """Train the speech encoder: it learns to hear as Whisper's encoders do, and to name phones.
 
     For example:
-      talker train speech --data ../shared/data --packages downloads --synthesised synth -o hearing
+      talker train speech --data ../shared/data --packages downloads --synthesised synth --shards shards -o hearing
       torchrun --nproc-per-node 4 -m talker train speech --data ../shared/data --packages downloads -o hearing
     """
 
@@ -33,6 +33,10 @@ class TrainSpeech:
     """Folder made by `python -m talker.training.synthesis`: speech whose phones are known to the frame."""
     cache: OptionalPath = None
     """Folder to keep what the teacher hears, 2 GB for 5 hours of speech; inside the output folder by default."""
+    shards: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR")] = ()
+    """Folders of shards whose faces show what is worth hearing, made by `talker prepare` or `talker.training.taught`."""
+    shippable: bool = False
+    """Of the shards, learn only from clips under licences that let the weights be given to anybody."""
     align: OptionalName = None
     """Speech encoder that tells where in GRID's words their phones lie, such as an earlier run's: `default`, or DIR."""
     steps: int = 6000
@@ -49,6 +53,7 @@ class TrainSpeech:
     def run(self) -> int:
         """Train and report."""
         from talker.training import processes
+        from talker.training.course import Lessons
         from talker.training.loop import LoopOptions
         from talker.training.speech import train_speech
 
@@ -64,6 +69,7 @@ class TrainSpeech:
                 resume=self.resume,
                 say=say,
                 align=self.align,
+                faces=Lessons(self.shards, shippable=self.shippable) if self.shards else None,
             )
         return 0
 

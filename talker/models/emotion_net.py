@@ -27,7 +27,7 @@ class EmotionNetConfig:
     """
 
     size: int = 56
-    channels: tuple[int, ...] = (16, 32, 64, 96)
+    channels: tuple[int, ...] = (12, 24, 48, 96)
     width: int = 128
     dilations: tuple[int, ...] = (1, 2)
     kernel: int = 3

@@ -27,7 +27,7 @@ class LipReaderConfig:
     """
 
     size: int = 48
-    channels: tuple[int, ...] = (16, 32, 64, 96)
+    channels: tuple[int, ...] = (12, 24, 48, 96)
     width: int = 192
     dilations: tuple[int, ...] = (1, 1, 2)
     kernel: int = 5

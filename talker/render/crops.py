@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from talker.render.rasterize import Rasteriser, rasterize
-from talker.rigs.head_mesh import PARTS, HeadMesh
+from talker.rigs import arkit
+from talker.rigs.head_mesh import PARTS, HeadMesh, rotation
 
 MOUTH_SIZE, FACE_SIZE = 96, 112
 
@@ -51,11 +52,12 @@ class Crop:
 
     def render(self, curves: Tensor, light: Tensor | None = None, rasteriser: Rasteriser = rasterize) -> Tensor:
         """Pictures of (..., 61) curves: (..., S, S) in [0, 1]; `light` (..., 3) is the direction to it, or `LIGHT`."""
-        vertices = self.head.vertices(curves.reshape(-1, curves.shape[-1]))
+        frames = curves.reshape(-1, curves.shape[-1])
+        vertices = self.head.vertices(frames)
         toward = vertices.new_tensor(LIGHT) if light is None else light
         toward = toward.expand(*curves.shape[:-1], 3).reshape(-1, 3).to(vertices)
         brightness = self.brightness(vertices, toward)
-        seen = rasteriser(self.screen(vertices), self.head.faces, self.size)
+        seen = rasteriser(self.screen(vertices, frames[:, arkit.HEAD]), self.head.faces, self.size)
         pictures = seen.interpolate(self.head.faces, brightness, _BACKGROUND)
         return pictures.reshape(*curves.shape[:-1], self.size, self.size)
 
@@ -65,10 +67,15 @@ class Crop:
         small = torch.nn.functional.avg_pool2d(pictures.reshape(-1, 1, self.size, self.size), 2)
         return small.reshape(*curves.shape[:-1], self.size // 2, self.size // 2)
 
-    def screen(self, vertices: Tensor) -> Tensor:
-        """(B, V, 3) metres -> (B, V, 3) pixels from the top left, and the distance."""
+    def screen(self, vertices: Tensor, turns: Tensor) -> Tensor:
+        """(B, V, 3) metres -> (B, V, 3) pixels from the top left, and the distance.
+
+        A head that turns by (B, 3) takes the middle of the picture with it: lips are looked at wherever they are.
+        """
         scale = self.size / self.span
-        x, y, z = (vertices - self.centre).unbind(-1)
+        arm = self.centre - self.head.head_pivot
+        middle = self.head.head_pivot + (arm @ rotation(turns.to(vertices)).transpose(1, 2))[:, None]
+        x, y, z = (vertices - middle).unbind(-1)
         return torch.stack([self.size / 2 + x * scale, self.size / 2 - y * scale, _AWAY - z], -1)
 
     def brightness(self, vertices: Tensor, light: Tensor) -> Tensor:

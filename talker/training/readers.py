@@ -37,9 +37,9 @@ from talker.training.reader_scenes import (
 from talker.training.reader_takes import FaceTake, filmed_takes, synthesised_takes
 from talker.training.speech_corpus import UNKNOWN
 
-LIP_BATCH, LIP_FRAMES = 12, 60
-FACE_BATCH, FACE_FRAMES = 24, 20
-PLAYED_CLIPS = 600
+LIP_BATCH, LIP_FRAMES = 10, 50
+FACE_BATCH, FACE_FRAMES = 20, 18
+PLAYED_CLIPS = 400
 """Neutral clips that are made to show an emotion."""
 
 _ORDER_WEIGHT = 0.3

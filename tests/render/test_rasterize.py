@@ -28,6 +28,10 @@ def lively(frames: int) -> Tensor:
     return curves
 
 
+def screen_of(crop: Crop, curves: Tensor) -> Tensor:
+    return crop.screen(crop.head.vertices(curves), curves[:, arkit.HEAD])
+
+
 def test_a_square_covers_the_pixels_whose_centres_it_contains() -> None:
     seen = rasterize(SQUARE[None], SQUARE_FACES, 16)
     covered = seen.faces[0] != NOTHING
@@ -57,7 +61,7 @@ def test_the_nearest_face_hides_the_others_and_backs_are_not_seen(look) -> None:
 
 def test_both_ways_of_looking_see_the_same_head() -> None:
     crop = mouth_crop()
-    screen = crop.screen(crop.head.vertices(lively(2)))
+    screen = screen_of(crop, lively(2))
     agree = visible_faces(screen, crop.head.faces, crop.size) == rasterize(screen, crop.head.faces, crop.size).faces
     assert agree.float().mean() > 0.999
 
@@ -85,7 +89,7 @@ def test_gradients_equal_finite_differences_where_visibility_does_not_change(cro
 
 
 def _seen(crop: Crop, curves: Tensor) -> Tensor:
-    return rasterize(crop.screen(crop.head.vertices(curves)), crop.head.faces, crop.size).faces
+    return rasterize(screen_of(crop, curves), crop.head.faces, crop.size).faces
 
 
 def _in_double(crop: Crop) -> Crop:
@@ -112,6 +116,16 @@ def test_following_the_gradient_opens_the_mouth_of_the_picture() -> None:
     (crop.render(curves) - target).square().mean().backward()
     assert curves.grad is not None
     assert curves.grad[arkit.INDEX["jawOpen"]] < 0
+
+
+def test_a_turned_head_keeps_its_mouth_in_the_middle() -> None:
+    crop, turned = mouth_crop(), pose()
+    turned[arkit.HEAD] = torch.tensor([0.25, 0.2, 0.1])
+    straight, aside = screen_of(crop, torch.stack([pose(), turned]))
+    target = torch.tensor([crop.size / 2, crop.size / 2, float(straight[:, 2].min())])
+    lips = ((straight - target) * torch.tensor([1.0, 1.0, crop.size / crop.span])).norm(dim=1).argsort()[:20]
+    moved = (aside - straight)[:, :2].abs().amax(1)
+    assert moved[lips].max() < 6 and moved.max() > 10
 
 
 def test_light_from_the_side_brightens_that_side() -> None:
@@ -150,7 +164,7 @@ def test_pytorch3d_draws_the_same_picture_with_the_same_gradient(crop_of: Callab
         pictures.append(picture.detach())
         gradients.append(moved.grad)
     seen = [
-        rasteriser(crop.screen(crop.head.vertices(curves)), crop.head.faces, crop.size).faces
+        rasteriser(screen_of(crop, curves), crop.head.faces, crop.size).faces
         for rasteriser in (rasterize, pytorch3d.rasterize)
     ]
     same = seen[0] == seen[1]
