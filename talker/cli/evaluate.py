@@ -1,19 +1,19 @@
 """How well a face talks, in figures."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from talker.cli.output import OptionalPath, say, say_table
+from talker.cli.output import OptionalName, OptionalPath, say, say_table
 from talker.errors import TalkerError
 
 if TYPE_CHECKING:
     from talker.evaluation.clips import Clip
-    from talker.evaluation.talking import Score, System
+    from talker.evaluation.talking import Judge, Score, System
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,9 @@ class Evaluate:
     """Weights to judge: "default", or a folder written by `talker train`."""
     emotions: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LABEL")] = ()
     """Judge the model once under each of these emotions at full intensity; neutral when not given."""
+    readers: OptionalName = None
+    """Readers of faces that judge, too, whether lips can be read and emotions seen: `readers_evaluation`, or a folder
+    made by `talker train readers`."""
     rhubarb: Annotated[Path | None, tyro.conf.arg(metavar="PROGRAM")] = None
     """Judge Rhubarb Lip Sync on the same clips, too; what it says is kept for the next time."""
     recogniser: Literal["phonetic", "pocketSphinx"] = "phonetic"
@@ -91,6 +94,7 @@ class Evaluate:
         systems = dict(_takes_as_system(self.takes) if self.takes else self._models())
         if self.rhubarb is not None:
             systems["rhubarb"] = _rhubarb(self.rhubarb, self.recogniser)
+        judges = self._judges(systems)
         clips = self._clips()
         if self.takes:
             named = {path.stem for path in self.takes}
@@ -99,8 +103,23 @@ class Evaluate:
                 raise TalkerError(f"{self.takes[0]}: no clip of the sets is named like this take, nor like the others")
         for name, system in systems.items():
             begin = time.perf_counter()
-            yield from score(name, system, clips)
+            yield from score(name, system, clips, judges[name])
             say(f"{name}: {len(clips)} clips in {time.perf_counter() - begin:.0f} s")
+
+    def _judges(self, systems: "Iterable[str]") -> "dict[str, tuple[Judge, ...]]":
+        """The usual ones, and those that look at faces; of systems named after an emotion, that must be seen, too."""
+        from talker.evaluation.talking import JUDGES
+
+        if self.readers is None:
+            return dict.fromkeys(systems, JUDGES)
+        from talker.evaluation.looking import emotion_judge, lips_judge
+        from talker.models.readers import load_readers
+
+        readers = load_readers(self.readers)
+        lips = lips_judge(readers)
+        labels = {name: name.rpartition(" ")[2] for name in systems}
+        feels = {name: (emotion_judge(readers, label),) for name, label in labels.items() if label in self.emotions}
+        return {name: (*JUDGES, lips, *feels.get(name, ())) for name in labels}
 
     def _models(self) -> "Iterator[tuple[str, System]]":
         import numpy as np

@@ -29,7 +29,8 @@ class Clip:
         name: Of the clip.
         speaker: Who speaks.
         samples: (N,) float32 at 16 kHz, empty when there is no sound.
-        mouth: (T, 3) `talker.datasets.mouth.MOUTH_MEASURES` at 50 Hz.
+        curves: (T, 61) of the tracked face at 50 Hz.
+        mouth: (T, 3) `talker.datasets.mouth.MOUTH_MEASURES`, of the landmarks themselves where there are any.
         seen: (T,) bool, where they were measured.
         silent: (T,) bool, where nothing is heard.
     """
@@ -38,6 +39,7 @@ class Clip:
     name: str
     speaker: str
     samples: np.ndarray
+    curves: np.ndarray
     mouth: np.ndarray
     seen: np.ndarray
     silent: np.ndarray
@@ -72,16 +74,20 @@ def clips_of_shards(folders: Sequence[Path], split: str) -> Iterator[Clip]:
             samples = crop["samples"][: crop["length"]].numpy()
             frames = min(frame_count(len(samples)), len(seen))
             name = unquote(crop["key"].removeprefix(f"{crop['set']}/"))  # Keys of shards escape dots.
-            yield _clip(crop["set"], name, crop["speaker"], samples, crop["mouth"][:frames].numpy(), seen[:frames])
+            curves, mouth = crop["curves"][:frames].numpy(), crop["mouth"][:frames].numpy()
+            yield Clip(
+                crop["set"], name, crop["speaker"], samples, curves, mouth, seen[:frames], _silent(samples, frames)
+            )
 
 
 def clip_of_take(take: FaceAnimation, name: str) -> Clip:
     """A take as the truth: its mouth is known throughout."""
-    mouth = mouth_of(take.resample(FEATURE_FPS).curves)
+    curves = take.resample(FEATURE_FPS).curves
     samples = np.zeros(0, np.float32) if take.audio is None else take.audio.resample(NETWORK_RATE).samples
-    return _clip("takes", name, name, samples, mouth, np.ones(len(mouth), bool))
+    seen = np.ones(len(curves), bool)
+    return Clip("takes", name, name, samples, curves, mouth_of(curves), seen, _silent(samples, len(curves)))
 
 
-def _clip(set_name: str, name: str, speaker: str, samples: np.ndarray, mouth: np.ndarray, seen: np.ndarray) -> Clip:
+def _silent(samples: np.ndarray, frames: int) -> np.ndarray:
     sound = Audio(samples, NETWORK_RATE) if len(samples) else None
-    return Clip(set_name, name, speaker, samples, mouth, seen, silent_frames(sound, FEATURE_FPS, len(mouth)))
+    return silent_frames(sound, FEATURE_FPS, frames)

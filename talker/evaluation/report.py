@@ -35,6 +35,9 @@ _SHORT = {
     "closure gap": "their gap %",
     "silence gap": "silence %",
     "silence jitter": "jitter %",
+    "lip shapes misread": "misread",
+    "emotion seen": "emotion seen",
+    "emotion strength": "strength",
 }
 _INTERVALS = ("gap r", "closure f1")
 _STYLE = """body{font:14px/1.4 sans-serif;margin:2em auto;max-width:1160px;color:#222}

@@ -25,7 +25,8 @@ System = Callable[[Clip], np.ndarray]
 """What is judged: a clip's sound -> (T, 61) curves at 50 Hz."""
 
 Judge = Callable[[Clip, np.ndarray], dict[str, float]]
-"""Figures, by names of `FIGURES`, of one clip's (T, 61) curves. Whatever else can judge a face joins `JUDGES`."""
+"""Figures, by names of `FIGURES`, of one clip's (T, 61) curves. Those that take networks are made by
+`talker.evaluation.looking`."""
 
 FIGURES: dict[str, str] = {
     **{f"{name} r": f"correlation of the {name} with the landmarks'" for name in MOUTH_MEASURES},
@@ -46,9 +47,14 @@ FIGURES: dict[str, str] = {
     "silence jitter": "noise of the mouth's points in silence, % of the eye distance",
     "upper face": "mean weight of brows, lids (no blinks), cheeks and nose, %",
     "effort": "vocal effort, 0 to 1",
+    "lip shapes misread": "edits per mouth shape between what is read from the lips and from the tracked face's",
+    "emotion seen": "share of clips in which the emotion asked for is the one seen",
+    "emotion strength": "how strong the emotion looks, 0 to 1",
     "upper face per effort": "slope of the upper face over vocal effort, % for the whole range, one point per clip",
 }
 """Every figure of the tables, and what it is."""
+
+_SHARES = ("emotion seen",)  # Yes or no in each clip: the mean tells, the median does not.
 
 _MOUTH_POINTS = (*MOUTH_CORNERS, 0, 17, 13, 14, 82, 87, 312, 317, 152)
 _UPPER = [
@@ -84,7 +90,8 @@ class Score:
 class Summary:
     """One figure of one system on one set.
 
-    `low` and `high` bound the median's 95 % interval. Of figures over all clips together median and mean are the same.
+    `low` and `high` bound the median's 95 % interval. Of shares, and of figures over all clips together, median and
+    mean are the same.
     """
 
     set: str
@@ -125,18 +132,18 @@ def judge_upper_face(clip: Clip, curves: np.ndarray) -> dict[str, float]:
 JUDGES: tuple[Judge, ...] = (judge_mouth, judge_silence, judge_upper_face)
 
 
-def score(name: str, system: System, clips: Iterable[Clip]) -> Iterator[Score]:
-    """Let a system talk, and judge it; clip and prediction are compared as far as both go."""
+def score(name: str, system: System, clips: Iterable[Clip], judges: Sequence[Judge] = JUDGES) -> Iterator[Score]:
+    """Let a system talk, and judge it."""
     for clip in clips:
-        yield score_curves(name, clip, system(clip))
+        yield score_curves(name, clip, system(clip), judges)
 
 
-def score_curves(name: str, clip: Clip, curves: np.ndarray) -> Score:
+def score_curves(name: str, clip: Clip, curves: np.ndarray, judges: Sequence[Judge] = JUDGES) -> Score:
     """Judge (T, 61) curves at 50 Hz; a prediction that ends early holds its last frame."""
     curves = curves[np.minimum(np.arange(clip.frames), len(curves) - 1)]
     mouth = mouth_of(curves)
     gaps = mouth[:, 0], clip.mouth[:, 0], clip.seen, FEATURE_FPS
-    figures = {figure: value for judge in JUDGES for figure, value in judge(clip, curves).items()}
+    figures = {figure: value for judge in judges for figure, value in judge(clip, curves).items()}
     closures, chance = metrics.count_closures(*gaps), metrics.chance_closures(*gaps)
     return Score(name, clip, mouth, figures, closures, chance, metrics.approaches(*gaps))
 
@@ -156,7 +163,8 @@ def _by_clip(scores: Sequence[Score]) -> Iterator[Summary]:
         known = [one for one in scores if np.isfinite(one.figures.get(figure, np.nan))]
         values = np.array([one.figures[figure] for one in known])
         if known:
-            yield _summary(known, figure, float(values.mean()), partial(_median_of, values))
+            middle = np.mean if figure in _SHARES else np.median
+            yield _summary(known, figure, float(values.mean()), partial(_middle_of, middle, values))
 
 
 def _together(scores: Sequence[Score]) -> Iterator[Summary]:
@@ -173,8 +181,8 @@ def _summary(scores: Sequence[Score], figure: str, mean: float, median: Callable
     )
 
 
-def _median_of(values: np.ndarray, clips: np.ndarray) -> float:
-    return float(np.median(values[clips]))
+def _middle_of(middle: Callable[[np.ndarray], np.floating], values: np.ndarray, clips: np.ndarray) -> float:
+    return float(middle(values[clips]))
 
 
 def _statistic_of(scores: Sequence[Score], statistic: Callable[[Sequence[Score]], float], clips: np.ndarray) -> float:
