@@ -233,3 +233,17 @@ def test_options_and_strengths_are_checked():
         FinishingOptions(look_at="moon")
     with pytest.raises(TalkerError, match=r"shape \(10, 8\), not \(9, 8\)"):
         finish(take, pure("neutral", 9))
+
+
+@pytest.mark.slow
+def test_an_hour_is_finished_in_linear_time_and_begins_like_a_minute():
+    fps, minute = 30.0, babble(60)
+    hour = finish(silent(3600 * 30, fps, Audio(np.tile(minute.samples, 60), RATE)), seed=1)
+    part = finish(silent(60 * 30, fps, minute), seed=1)
+    same = round((60 - 2 * LOOK_AHEAD) * fps)
+    np.testing.assert_allclose(part.curves[:same], hour.curves[:same], atol=1e-5)
+    assert (np.abs(np.diff(hour.curves, axis=0)).max(axis=0) * fps <= human_speed()).all()
+    lids = hour.channel("eyeBlinkLeft")
+    blinks = np.flatnonzero((lids[1:] > 0.3) & (lids[:-1] <= 0.3))
+    assert 12 < len(blinks) / 60 < 28
+    assert np.diff(blinks).max() < 40 * fps  # Nobody stares for the rest of the hour.
