@@ -14,6 +14,7 @@ from talker.models.motion_space import motion_space
 from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES
 from talker.rigs.head_mesh import HeadMesh
 from talker.training import processes
+from talker.training.board import Board
 from talker.training.course import Batch, Course, Lessons
 from talker.training.curve_loss import vertex_factor
 from talker.training.directions import random_strengths
@@ -60,7 +61,7 @@ def train_prior(
         prior.measure(torch.cat([m[b["weight"] > 0] for m, b in zip(played, some, strict=True)]))
         loop.averaged |= {name: value.clone() for name, value in prior.state_dict().items()}
     factor = vertex_factor(HeadMesh.load()).to(device) if course.space == "arkit" else None
-    history = History(folder, resume)
+    history, board = History(folder, resume), Board(folder)
     recent: list[float] = []
 
     def loss_at(step: int) -> Tensor:
@@ -85,6 +86,7 @@ def train_prior(
         _write_errors(folder / "channels.csv", motion_space(course.space).channels, errors)
         recent.clear()
         history.add(loop.step, row)
+        board.add(loop.step, row)
         say(f"step {loop.step}: " + ", ".join(f"{name} {value:.4f}" for name, value in row.items()))
 
     return loop.run(loss_at, on_checkpoint)

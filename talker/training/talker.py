@@ -18,6 +18,7 @@ from talker.models.motion_prior import MotionPrior
 from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES
 from talker.models.talker import Talker, TalkerConfig
 from talker.training import processes
+from talker.training.board import Board
 from talker.training.course import Batch, Course, Lessons
 from talker.training.directions import random_strengths
 from talker.training.history import History
@@ -67,7 +68,7 @@ def train_talker(
         talker.measure_features(torch.cat([h[w > 0] for h, w in zip(heard, (b["weight"] for b in some), strict=True)]))
         loop.averaged |= {name: value.clone() for name, value in talker.state_dict().items()}
     judge = _Judge(talker, motion_prior, course)
-    history = History(folder, resume)
+    history, board = History(folder, resume), Board(folder)
     recent: list[float] = []
 
     def loss_at(step: int) -> Tensor:
@@ -88,6 +89,8 @@ def train_talker(
         row = {"training loss": float(np.mean(recent))} | course.validate(folder)
         recent.clear()
         history.add(loop.step, row)
+        board.add(loop.step, row)
+        board.add_face(loop.step, folder)
         say(f"step {loop.step}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
 
     return loop.run(loss_at, on_checkpoint)
