@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from talker.evaluation.metrics import jitter
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 from talker.tracking.face_model import CHIN, RIGID
@@ -116,7 +117,7 @@ class ClipFigures:
         gap_r, width_r, chin_r, lids_r, brows_r: Pearson correlations of the head's measurements with the landmarks'.
         gap_slope: How much the head's lips open for each unit that the landmarks' lips open.
         touching: Frames in which the lips touch: both, only the landmarks', only the head's.
-        silence_jitter: Noise of the mouth's points while nothing is heard: second differences, in eye distances.
+        silence_jitter: Noise of the mouth's points while nothing is heard: `metrics.jitter`, in eye distances.
         rest_weights: (R, 52) of silent frames with touching lips (acted sets: of neutral takes).
         mean_weights: (52,) means over all frames.
         brow_height: Mean height of the brows over the eyes in the landmarks.
@@ -159,7 +160,7 @@ def measure(track: LandmarkTrack, solution: Solution, head: HeadMesh, touching: 
         brows_r=_correlation(lead.brows, follow.brows),
         touching=(int((wanted & got).sum()), int((wanted & ~got).sum()), int((~wanted & got).sum())),
         gap_slope=float(np.polyfit(lead.gap, follow.gap, 1)[0]),
-        silence_jitter=_jitter(posed, quiet & solution.valid),
+        silence_jitter=jitter(_mouth(posed), quiet & solution.valid),
         rest_weights=shapes[use][resting],
         mean_weights=shapes[use].mean(0),
         brow_height=float(lead.brows.mean()),
@@ -167,12 +168,9 @@ def measure(track: LandmarkTrack, solution: Solution, head: HeadMesh, touching: 
     )
 
 
-def _jitter(posed: np.ndarray, still: np.ndarray) -> float:
-    """Root mean square of white noise that would make the second differences seen in still frames, eye distances."""
-    unit = np.linalg.norm(posed[0, 33] - posed[0, 263])
-    steps = np.diff(posed[:, _MOUTH], n=2, axis=0)[..., :2] / np.sqrt(6) / unit
-    steps = steps[still[:-2] & still[1:-1] & still[2:]]
-    return float(np.sqrt((steps**2).sum(-1).mean())) if len(steps) else np.nan
+def _mouth(posed: np.ndarray) -> np.ndarray:
+    """(T, 478, 3) -> (T, N, 2) points of the mouth in eye distances."""
+    return posed[:, _MOUTH, :2] / np.linalg.norm(posed[0, 33] - posed[0, 263])
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -217,14 +215,14 @@ def summary(figures: Sequence[ClipFigures]) -> dict[str, float]:
         name: float(np.nanmedian([getattr(f, name) for f in figures]))
         for name in ("gap_r", "width_r", "chin_r", "lids_r", "brows_r", "gap_slope")
     }
-    jitter = [f.silence_jitter for f in figures if np.isfinite(f.silence_jitter)]
+    noise = [f.silence_jitter for f in figures if np.isfinite(f.silence_jitter)]
     return {
         "clips": len(figures),
         **medians,
         "gap_r_10th": float(np.nanpercentile([f.gap_r for f in figures], 10)),
         "touching_f1": float(2 * both / max(2 * both + missed + extra, 1)),
         "touching_share": float((both + missed) / max(sum(f.frames for f in figures), 1)),
-        "silence_jitter": float(np.median(jitter)) if jitter else float("nan"),
+        "silence_jitter": float(np.median(noise)) if noise else float("nan"),
     }
 
 
