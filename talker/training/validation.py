@@ -17,8 +17,6 @@ from talker.training.directions import held_strengths
 from talker.training.lips import Lips
 from talker.training.speakers import even
 
-_EMOTIONAL_EVERY = 3  # Clips: hearing them again takes time.
-
 
 def validate(folder: Path, clips: Iterable[dict[str, Any]]) -> dict[str, float]:
     """How well the lips of a talker follow those that were measured, per set; medians over clips.
@@ -39,12 +37,10 @@ def validate(folder: Path, clips: Iterable[dict[str, Any]]) -> dict[str, float]:
         seen = clip["mouth_weight"].numpy() > 0
         if not seen.any():
             continue
-        plain = _lip_measures(model.curves(samples), lips)
-        figures = {"gap": plain[:, 0], "width": plain[:, 1]}
-        if number % _EMOTIONAL_EVERY == 0:
-            emotion = torch.tensor([1 + number // _EMOTIONAL_EVERY % (len(EMOTIONS) - 1)])
-            felt = held_strengths(emotion, torch.ones(1), len(plain))[0].numpy()
-            figures["emotional-gap"] = _lip_measures(model.curves(samples, felt), lips)[:, 0]
+        emotion = torch.tensor([1 + number % (len(EMOTIONS) - 1)])
+        felt = held_strengths(emotion, torch.ones(1), -(-len(samples) // HOP_SAMPLES))[0].numpy()
+        plain, acted = (_lip_measures(curves, lips) for curves in model.speak(samples, (None, felt))[0])
+        figures = {"gap": plain[:, 0], "width": plain[:, 1], "emotional-gap": acted[:, 0]}
         count = min(len(plain), len(seen))
         for name, moved in figures.items():
             measured = clip["mouth"][:count, int(name == "width")].numpy()[seen[:count]]
