@@ -20,7 +20,9 @@ LIPS: tuple[int, ...] = tuple(
 )
 """The channels that this step owns."""
 
-_PARTING = ("mouthFunnel", "mouthLowerDown", "mouthUpperUp", "mouthShrugUpper")
+_PARTING = {"mouthFunnel": 0.15, "mouthLowerDown": 0.4, "mouthUpperUp": 0.2, "mouthShrugUpper": 0.2}
+"""What parts the lips, and how much of it can go in so short a time: people's lips are no faster."""
+
 _REACH = 0.06  # Seconds either way that a closure is shaped over.
 _PARTS_WITHIN = 0.2  # Seconds either way in which the lips must part,
 _PARTS_BY = 0.03  # by so many eye distances, for a dip to be one.
@@ -29,8 +31,8 @@ _NEAR_WHEN_HEARD = 0.12  # and where a bilabial is heard.
 _HEARD = 0.5  # Probability
 _HEARD_WITHIN = 0.06  # within so many seconds.
 _TOUCHING = 0.012  # Gap from lower lip to upper teeth, for f and v.
-_LIPS_SHARE = 0.7  # How much of what parts the lips is taken away, before jaw and lips share the rest.
-_PRESS, _ROLL = 0.12, 0.3
+_LIPS_SHARE = 0.5  # How much less than their share the lips do, where the jaw can.
+_PRESS, _ROLL = 0.12, 0.2
 
 
 def close_lips(curves: np.ndarray, fps: float, phones: np.ndarray | None = None, amount: float = 1.0) -> np.ndarray:
@@ -103,16 +105,20 @@ def _heard(phones: np.ndarray | None, group: frozenset[str], count: int, fps: fl
 
 
 def _narrow(out: np.ndarray, missing: np.ndarray, row: np.ndarray) -> None:
-    """Bring the lips together by `missing` (T,), in place: first what parts them, then half the jaw, half the lips."""
-    parting = [i for i, name in enumerate(arkit.SHAPES) if name.startswith(_PARTING)]
+    """Bring the lips together by `missing` (T,), in place: jaw and lips as far as they can, the rest what parts them.
+
+    Lips are slower than the jaw, and lips that close by more than the jaw is open would go through each other.
+    """
+    parting = [i for i, name in enumerate(arkit.SHAPES) if name.startswith(tuple(_PARTING))]
+    most = [next(most for stem, most in _PARTING.items() if arkit.SHAPES[i].startswith(stem)) for i in parting]
     jaw, close = arkit.INDEX["jawOpen"], arkit.INDEX["mouthClose"]
-    opened = out[:, parting] @ np.maximum(row[parting], 0.0)
-    less = np.minimum(missing / np.maximum(opened, 1e-6), _LIPS_SHARE)
-    out[:, parting] *= 1.0 - less[:, None]
-    left = missing - less * opened
-    raised = np.minimum(0.5 * left / row[jaw], out[:, jaw])
-    out[:, jaw] -= raised
-    out[:, close] = np.minimum(out[:, close] + (left - raised * row[jaw]) / -row[close], 1.0)
+    yielding = np.minimum(out[:, parting], most)
+    parted = yielding @ np.maximum(row[parting], 0.0)
+    ajar = np.maximum(out[:, jaw] * row[jaw] + out[:, close] * row[close], 0.0)
+    by_jaw = np.minimum(missing * (1.0 - _LIPS_SHARE * parted / np.maximum(parted + ajar, 1e-6)), ajar)
+    out[:, parting] -= yielding * np.clip((missing - by_jaw) / np.maximum(parted, 1e-6), 0.0, 1.0)[:, None]
+    out[:, jaw] -= 0.5 * by_jaw / row[jaw]
+    out[:, close] -= 0.5 * by_jaw / row[close]
 
 
 def gap_row() -> np.ndarray:
