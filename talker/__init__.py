@@ -10,16 +10,20 @@ if TYPE_CHECKING:
     from talker.direction.animate import animate
     from talker.direction.edit import edit
     from talker.direction.mood import Personality
-    from talker.direction.regions import Regions
-    from talker.direction.timeline import EmotionTimeline
+    from talker.direction.regions import Region, Regions
+    from talker.direction.timeline import EmotionKey, EmotionTimeline
+    from talker.finishing import FinishingOptions
     from talker.inference import load_model
 
 __version__ = "0.1.0"
 __all__ = [
     "Audio",
+    "EmotionKey",
     "EmotionTimeline",
     "FaceAnimation",
+    "FinishingOptions",
     "Personality",
+    "Region",
     "Regions",
     "TalkerError",
     "animate",
@@ -29,9 +33,12 @@ __all__ = [
 
 _HOME = {
     "Audio": "talker.audio",
+    "EmotionKey": "talker.direction.timeline",
     "EmotionTimeline": "talker.direction.timeline",
     "FaceAnimation": "talker.animation",
+    "FinishingOptions": "talker.finishing",
     "Personality": "talker.direction.mood",
+    "Region": "talker.direction.regions",
     "Regions": "talker.direction.regions",
     "animate": "talker.direction.animate",
     "edit": "talker.direction.edit",
