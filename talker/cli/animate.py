@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from talker.cli.directing import Directing
 from talker.cli.output import OptionalName, OptionalPath, Rate, say
 from talker.export.registry import DEFAULT_OPTIONS, ExportOptions, write_animation
+
+if TYPE_CHECKING:
+    from talker.batch import Job
+    from talker.direction.direct import Direction
+    from talker.inference import Model
 
 
 @dataclass(frozen=True)
@@ -72,19 +77,26 @@ class Animate:
         # A misspelt emotion in the last line of a list should not wait for the networks.
         directions = {job.target: job.directed(self.directing.changes()) for job in jobs}
         from talker.direction.animate import animate_as
-        from talker.export.native import speaks_natively, write_native
         from talker.inference import load_model
-        from talker.native_take import animate_native
 
         model = load_model(self.model, self.device)
 
         def work(job: Job) -> str:
-            if speaks_natively(model.talker.space, job.target, self.format, self.rig):
-                native = animate_native(job.source, model, directions[job.target], self.style, self.fps)
-                return f"{job.target}: {write_native(native, job.target, self.format, self.rig, self.export)}"
+            if model.talker.space.name != "arkit" and (said := self._natively(job, model, directions[job.target])):
+                return said
             take = animate_as(
                 job.source, directions[job.target], fps=self.fps, personality=personality, style=self.style, model=model
             )
             return f"{job.target}: {write_animation(take, job.target, self.format, self.rig, self.export)}"
 
         return run_batch(jobs, work, say, self.report)
+
+    def _natively(self, job: "Job", model: "Model", direction: "Direction") -> str | None:
+        """Write what a network says in a space of its own, if the output can hold it; what was written."""
+        from talker.export.native import speaks_natively, write_native
+        from talker.native_take import animate_native
+
+        if not speaks_natively(model.talker.space, job.target, self.format, self.rig):
+            return None
+        take = animate_native(job.source, model, direction, self.style, self.fps)
+        return f"{job.target}: {write_native(take, job.target, self.format, self.rig, self.export)}"
