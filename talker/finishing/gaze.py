@@ -195,7 +195,7 @@ def _pause_before_coming_phrase(phrases: np.ndarray, time: float) -> float:
 def _on_face(draws: np.ndarray) -> np.ndarray:
     """Offset of a fixation on the listener's face."""
     part = _ON_FACE[min(int(np.searchsorted(_ON_FACE_SHARE, draws[0])), 2)]
-    return (part + 0.8 * (draws[1:] - 0.5)) * _DEGREE
+    return (part + 1.8 * (draws[1:] - 0.5)) * _DEGREE
 
 
 def _glance(draws: np.ndarray, cues: Cues, time: float, mood: np.ndarray) -> np.ndarray:
