@@ -17,8 +17,8 @@ LAG_REACH = 0.2
 CLOSED = 0.02
 """Lips no farther apart count as closed: two millimetres, and twice the landmarks' noise on strangers."""
 
-PARTED = 0.05
-"""Lips farther apart are open. What neither closes nor parts is neither a closure nor the end of one."""
+PARTED = 0.04
+"""Lips farther apart are open, as for the "oo" of blue. What lies between neither makes a closure nor ends one."""
 
 LONGEST_CLOSURE = 0.3
 """Seconds: lips that stay together for longer are at rest."""

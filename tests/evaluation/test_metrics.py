@@ -77,7 +77,7 @@ def test_where_closures_are() -> None:
         (dips(200, 2, width=4), "the lips were closed before"),
         (np.where(np.arange(200) < 100, 0.1, 0.0), "the lips do not part again"),
         (np.full(200, 0.0), "a face that never moves"),
-        (0.03 + 0.02 * np.sin(np.arange(200)), "never parted"),
+        (0.025 + 0.012 * np.sin(np.arange(200)), "never parted"),
     ],
 )
 def test_what_is_no_closure(gap: np.ndarray, why: str) -> None:
@@ -86,7 +86,7 @@ def test_what_is_no_closure(gap: np.ndarray, why: str) -> None:
 
 def test_a_closure_that_trembles_is_one() -> None:
     gap = dips(100, 50, width=6)
-    gap[50] = 0.04
+    gap[50] = 0.035
     assert len(metrics.closures(gap, everywhere(gap), FPS)) == 1
 
 
