@@ -261,21 +261,12 @@ class TrainVoiceEmotion:
     """Speech encoder to listen with: `default`, or the folder of another."""
     cache: OptionalPath = None
     """Folder to keep what the encoder hears, 1 GB; a temporary one by default."""
-    steps: int = 1200
-    """Optimiser steps; each hears 96 seconds of speech and takes some hundredths of a second on one CPU core."""
-    learning_rate: float = 2e-3
-    """Peak learning rate."""
-    seed: int = 0
-    """Decides initial weights, batches and dropout."""
 
     def run(self) -> int:
         """Train and report."""
-        from dataclasses import replace
+        from talker.training.voice_emotion import train_voice_emotion
 
-        from talker.training.voice_emotion import DEFAULT_OPTIONS, train_voice_emotion
-
-        options = replace(DEFAULT_OPTIONS, steps=self.steps, learning_rate=self.learning_rate, seed=self.seed)
-        train_voice_emotion(self.data, self.output, self.encoder, options, self.cache, say)
+        train_voice_emotion(self.data, self.output, self.encoder, self.cache, say)
         return 0
 
 

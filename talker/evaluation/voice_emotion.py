@@ -7,9 +7,8 @@ recordings in the same run.
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,11 +23,9 @@ from talker.files import atomic_output
 from talker.models.speech_encoder import SpeechEncoder
 from talker.models.voice_emotion import BORED, VoiceEmotion
 from talker.render.confusion import confusion_picture
-from talker.training.loop import LoopOptions
 from talker.training.voice_emotion import (
     COPIES,
     CORPORA,
-    DEFAULT_OPTIONS,
     TRAINING_CORPORA,
     Heard,
     Recording,
@@ -36,10 +33,8 @@ from talker.training.voice_emotion import (
     find_recordings,
     listen,
     mean_cues,
-    padded,
-    shifted,
+    spoken_means,
     train_head,
-    voice_shifts,
 )
 
 STRANGERS = "ravdess"
@@ -49,7 +44,6 @@ SHARED = CORPORA["javanese_audio"].labels
 """The six emotions that the strangers have in common with the largest training corpus."""
 
 _FOLDS = 10
-_BATCH = 32
 _SYSTEMS = {False: "talker", True: "talker, voice known"}
 _BASELINE_C = (0.1, 1.0, 10.0)
 
@@ -105,12 +99,14 @@ def label_scores(
 
     `known_voices` tells the network each speaker's average over their recordings, of which it learns no labels.
     """
-    items = [(heard.states[i], heard.measured[i]) for i in chosen]
+    means = spoken_means(heard, chosen)
     if known_voices:
-        items = [shifted(*pair) for pair in zip(items, voice_shifts(heard, chosen, network), strict=True)]
-    results = [network(*padded(items[first : first + _BATCH])) for first in range(0, len(items), _BATCH)]
-    scores, affect = zip(*results, strict=True)
-    return torch.cat(scores).log_softmax(dim=-1), torch.cat(affect)
+        speakers = [(heard.recordings[i].corpus, heard.recordings[i].speaker) for i in chosen]
+        for speaker in dict.fromkeys(speakers):
+            theirs = torch.tensor([one == speaker for one in speakers])
+            means[theirs] += network.voice.view(means.shape[1:]) - means[theirs].mean(dim=0)
+    scores, affect = network(means).split([len(network.config.labels), 2], dim=-1)
+    return scores.log_softmax(dim=-1), affect.clamp(-1.0, 1.0)
 
 
 def name_labels(scores: Tensor, known: Sequence[str], possible: Sequence[str]) -> list[str]:
@@ -123,14 +119,13 @@ def name_labels(scores: Tensor, known: Sequence[str], possible: Sequence[str]) -
     return [possible[i] for i in scores[:, columns].argmax(dim=1).tolist()]
 
 
-def leave_speakers_out(copies: Sequence[Heard], encoder: SpeechEncoder, options: LoopOptions) -> list[Outcome]:
+def leave_speakers_out(copies: Sequence[Heard], encoder: SpeechEncoder) -> list[Outcome]:
     """Per corpus, every speaker judged by a network that never heard them; and again with their voice made known."""
     heard = copies[0]
     config = config_for(encoder, heard)
     scores = torch.zeros(2, len(heard.recordings), len(config.labels))
-    for fold, (train, test) in enumerate(folds(heard.recordings)):
-        with tempfile.TemporaryDirectory() as folder:
-            network = train_head(copies, train, config, Path(folder), replace(options, seed=options.seed + fold))
+    for train, test in folds(heard.recordings):
+        network = train_head(copies, train, config)
         for known in (False, True):
             scores[int(known), test] = label_scores(network, heard, test, known)[0]
     outcomes = []
@@ -244,20 +239,15 @@ class Evaluate:
     """Python of an environment with opensmile and scikit-learn; without it there is no baseline."""
     pictures: OptionalPath = None
     """Folder for the confusion matrices."""
-    steps: int = DEFAULT_OPTIONS.steps
-    """Optimiser steps of each network."""
 
     def run(self) -> None:
         """Train, judge, print."""
         encoder = SpeechEncoder.load(self.encoder)
-        options = replace(DEFAULT_OPTIONS, steps=self.steps)
         recordings = find_recordings(self.data, TRAINING_CORPORA)
         copies = [listen(recordings, encoder, self.cache, copy) for copy in range(COPIES)]
         strangers = listen(find_recordings(self.data, [STRANGERS]), encoder, self.cache)
-        with tempfile.TemporaryDirectory() as folder:
-            config = config_for(encoder, copies[0])
-            network = train_head(copies, range(len(recordings)), config, Path(folder), options)
-        outcomes = zero_shot(network, strangers) + leave_speakers_out(copies, encoder, options)
+        network = train_head(copies, range(len(recordings)), config_for(encoder, copies[0]))
+        outcomes = zero_shot(network, strangers) + leave_speakers_out(copies, encoder)
         if self.smile_python:
             outcomes += baseline(recordings, strangers.recordings, self.smile_python, self.cache)
         say_table([_row(outcome) for outcome in outcomes])

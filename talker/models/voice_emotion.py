@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from talker.models.speech_encoder import FEATURE_FPS, SpeechEncoder, in_pieces
 
 _Sum = Callable[[Tensor], Tensor]
 
-FORMAT = "talker voice emotion 1"
+FORMAT = "talker voice emotion 2"
 SLOT_FRAMES = 4
 """Frames averaged into one slot: emotion changes slowly, and everything after is four times cheaper."""
 
@@ -52,32 +51,20 @@ class VoiceEmotionConfig:
 
     Attributes:
         labels: What the outputs stand for: emotions, and perhaps `BORED`.
-        states: Hidden states of the encoder that are mixed.
+        states: Layers of the encoder that are listened to: all.
         feature_width: Width of each.
         encoder: Fingerprint of the encoder whose features it was trained on.
-        width: Hidden width.
-        prosody_width: Width that pitch, tilt and bands are projected to.
-        kernel: Slots seen by the temporal convolution (odd).
-        heads: Groups of channels with an attention of their own.
-        dropout: Share of the channels dropped in training.
     """
 
     labels: tuple[str, ...]
     states: int
     feature_width: int
     encoder: str = ""
-    width: int = 96
-    prosody_width: int = 32
-    kernel: int = 5
-    heads: int = 4
-    dropout: float = 0.3
 
     def __post_init__(self) -> None:
         unknown = [label for label in self.labels if label not in AFFECT]
         if unknown or not self.labels:
             raise TalkerError(f"voice emotion labels must be among {', '.join(AFFECT)}, not {list(self.labels)}")
-        if self.kernel % 2 == 0 or self.width % self.heads:
-            raise TalkerError(f"kernel must be odd, and width a multiple of heads: {self.kernel}, {self.width}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,81 +107,27 @@ class HeardEmotion:
 
 
 class VoiceEmotion(nn.Module):
-    """Mixed encoder states and prosody -> a little context -> attentive mean and deviation -> labels and affect.
+    """One linear layer on the average of what the encoder makes of a voice, fitted so that it hardly hears whose it is.
 
-    The pooled sums may run over everything or over a window that slides, so one network gives both readings.
+    As it is linear, slots may be judged first and averaged afterwards, over everything or over a window that slides.
     """
 
-    feature_mean: Tensor
-    feature_scale: Tensor
-    prosody_mean: Tensor
-    prosody_scale: Tensor
+    voice: Tensor
     effort_weights: Tensor
 
     def __init__(self, config: VoiceEmotionConfig) -> None:
         super().__init__()
         self.config = config
-        width, wide = config.width, config.width + config.prosody_width
-        self.state_weights = nn.Parameter(torch.zeros(config.states))
-        self.from_features = nn.Linear(config.feature_width, width)
-        self.from_prosody = nn.Linear(prosody.COUNT, config.prosody_width)
-        self.context = nn.Conv1d(wide, width, config.kernel, padding=config.kernel // 2)
-        self.norm = nn.LayerNorm(width)
-        self.attention = nn.Linear(width, config.heads)
-        self.dropout = nn.Dropout(config.dropout)
-        self.summary_norm = nn.LayerNorm(2 * width)
-        self.to_labels = nn.Linear(2 * width, len(config.labels))
-        self.to_affect = nn.Linear(2 * width, 2)
-        self.register_buffer("feature_mean", torch.zeros(config.states, config.feature_width))
-        self.register_buffer("feature_scale", torch.ones(config.states, config.feature_width))
-        self.register_buffer("prosody_mean", torch.zeros(prosody.COUNT))
-        self.register_buffer("prosody_scale", torch.ones(prosody.COUNT))
+        size = config.states * config.feature_width
+        self.to_labels = nn.Linear(size, len(config.labels))
+        self.to_affect = nn.Linear(size, 2)
+        self.register_buffer("voice", torch.zeros(size))  # The average speaker's.
         self.register_buffer("effort_weights", torch.zeros(prosody.COUNT + 1))
 
-    def project(self, states: Tensor, measured: Tensor) -> Tensor:
-        """(B, S, states, feature_width) and (B, S, prosody.COUNT), standardised and narrowed: all that must be kept.
-
-        Both parts are affine, so averages may be taken before or after.
-        """
-        return torch.cat([self.project_states(states), self.project_prosody(measured)], dim=-1)
-
-    def project_states(self, states: Tensor) -> Tensor:
-        """(..., states, feature_width) -> (..., width)."""
-        standard = (states - self.feature_mean) / self.feature_scale
-        share = torch.softmax(self.state_weights, 0)[:, None] * math.sqrt(self.config.states)
-        return self.from_features(self.dropout((standard * share).sum(dim=-2)))
-
-    def project_prosody(self, measured: Tensor) -> Tensor:
-        """(..., prosody.COUNT) -> (..., prosody_width)."""
-        return self.from_prosody((measured - self.prosody_mean) / self.prosody_scale)
-
-    def evidence(self, projected: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, S, width) what each slot says, and (B, S, heads) how much it should count (as logarithms)."""
-        hidden = self.dropout(projected * keep[..., None]).transpose(1, 2)
-        hidden = self.norm(nn.functional.gelu(self.context(hidden).transpose(1, 2)))
-        return hidden, self.attention(hidden).masked_fill(~keep[..., None], -1e4)
-
-    def judge(self, hidden: Tensor, counts: Tensor, summed: _Sum) -> tuple[Tensor, Tensor]:
-        """(B, S', labels) scores and (B, S', 2) valence and arousal.
-
-        Args:
-            hidden: (B, S, width).
-            counts: (B, S, heads) logarithms.
-            summed: Adds up (B, S, C) over all slots, or around each of them, to (B, S', C).
-        """
-        counts = (counts - counts.amax(dim=1, keepdim=True)).clamp(min=-20.0).exp()
-        counts = counts.repeat_interleave(self.config.width // self.config.heads, dim=-1)
-        total = summed(counts).clamp(min=1e-12)
-        mean = summed(counts * hidden) / total
-        deviation = (summed(counts * hidden.square()) / total - mean.square()).clamp(min=1e-4).sqrt()
-        summary = self.dropout(self.summary_norm(torch.cat([mean, deviation], dim=-1)))
-        return self.to_labels(summary), torch.tanh(self.to_affect(summary))
-
-    def forward(self, states: Tensor, measured: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-        """One judgement per item: (B, labels) scores and (B, 2) valence and arousal."""
-        hidden, counts = self.evidence(self.project(states, measured), keep)
-        labels, affect = self.judge(hidden, counts, lambda values: (values * keep[..., None]).sum(dim=1, keepdim=True))
-        return labels[:, 0], affect[:, 0]
+    def forward(self, states: Tensor) -> Tensor:
+        """(..., states, feature_width) -> (..., labels + 2): scores, then valence and arousal."""
+        spoken = states.flatten(-2) - self.voice
+        return torch.cat([self.to_labels(spoken), self.to_affect(spoken)], dim=-1)
 
     def effort(self, measured: Tensor) -> Tensor:
         """(S, prosody.COUNT) -> (S,) vocal effort of each slot, 0..1, before smoothing."""
@@ -216,54 +149,50 @@ class EmotionListener:
             audio: Speech of any length.
             voice: What `voice_of` learned about the speaker, if anything.
         """
-        projected, measured = self._project(audio)
+        judged, measured = self._judge(audio)
         if voice is not None:
-            projected = projected + (self._usual_voice() - voice)
-        evidence = self.network.evidence(projected[None], torch.ones((1, len(projected)), dtype=torch.bool))
-        overall = self._read(evidence, measured, _sum_all, _sum_all)
-        track = self._read(evidence, measured, _sum_around(_WINDOW_SECONDS), _sum_around(_EFFORT_SECONDS))
+            judged = judged - voice
+        overall = self._read(judged, measured, _sum_all, _sum_all)
+        track = self._read(judged, measured, _sum_around(_WINDOW_SECONDS), _sum_around(_EFFORT_SECONDS))
         return HeardEmotion(
             Reading(overall.mixture[0], overall.valence[0], overall.arousal[0], overall.effort[0]), track
         )
 
     @torch.inference_mode()
     def voice_of(self, recordings: Sequence[Audio]) -> Tensor:
-        """What is always there in a speaker's voice, and hence no emotion: from recordings in various moods."""
+        """What a speaker's voice alone says, and hence no emotion: from recordings in various moods."""
         spoken = []
         for audio in recordings:
-            projected, measured = self._project(audio)
-            spoken.append(projected[active_slots(measured)])
+            judged, measured = self._judge(audio)
+            spoken.append(judged[active_slots(measured)])
         if not sum(len(slots) for slots in spoken):
             raise TalkerError("there is no speech in the recordings that should tell the speaker's voice")
-        return torch.cat(spoken).mean(dim=0)
+        usual = torch.cat([self.network.to_labels.bias, self.network.to_affect.bias])
+        return torch.cat(spoken).mean(dim=0) - usual
 
-    def _usual_voice(self) -> Tensor:
-        """The average of the training speakers: where standardised features are zero."""
-        return torch.cat([self.network.from_features.bias, self.network.from_prosody.bias])
-
-    def _project(self, audio: Audio) -> tuple[Tensor, Tensor]:
-        """(S, channels) features and prosody narrowed, and (S, prosody.COUNT)."""
+    def _judge(self, audio: Audio) -> tuple[Tensor, Tensor]:
+        """(S, labels + 2) what the network makes of every slot, and (S, prosody.COUNT)."""
         if not len(audio.samples):
             raise TalkerError("the sound is empty: there is nothing to hear in it")
         samples = prosody.at_even_level(audio.resample(NETWORK_RATE).samples)
 
-        def narrowed(piece: Tensor, first_frame: int) -> Tensor:
-            return self.network.project_states(standard_states(self.encoder, piece, first_frame))
+        def judged(piece: Tensor, first_frame: int) -> Tensor:
+            return self.network(standard_states(self.encoder, piece, first_frame))
 
-        pieces = in_pieces(narrowed, samples, self.encoder.context)
-        measured = slots_of(prosody.measure(samples))
-        features = slots_of(torch.cat([piece for _, piece in pieces]))
-        return torch.cat([features, self.network.project_prosody(measured)], dim=-1), measured
+        pieces = in_pieces(judged, samples, self.encoder.context)
+        return slots_of(torch.cat([piece for _, piece in pieces])), slots_of(prosody.measure(samples))
 
-    def _read(self, evidence: tuple[Tensor, Tensor], measured: Tensor, summed: _Sum, summed_briefly: _Sum) -> Reading:
-        """Judge what the sums gather; where hardly anything sounds, that is a neutral face without effort."""
-        scores, affect = self.network.judge(*evidence, summed)
+    def _read(self, judged: Tensor, measured: Tensor, summed: _Sum, summed_briefly: _Sum) -> Reading:
+        """What slots say on average; where hardly anything sounds, that is a neutral face without effort."""
         active = active_slots(measured).float()[None, :, None]
-        heard = (summed(active) / (_ENOUGH_SECONDS * TRACK_FPS)).clamp(max=1.0)
+        spoken = summed(active)
+        average = summed(active * judged[None]) / spoken.clamp(min=1e-3)
+        scores, affect = average.split([len(self.network.config.labels), 2], dim=-1)
+        heard = (spoken / (_ENOUGH_SECONDS * TRACK_FPS)).clamp(max=1.0)
         mixture = torch.softmax(scores, dim=-1) @ _labels_to_emotions(self.network.config.labels)
         silent = nn.functional.one_hot(torch.tensor(EMOTIONS.index("neutral")), len(EMOTIONS))
         mixture = (silent + heard * (mixture - silent))[0]
-        valence, arousal = (heard * affect)[0].unbind(dim=-1)
+        valence, arousal = (heard * affect.clamp(-1.0, 1.0))[0].unbind(dim=-1)
         effort = _mean_effort(self.network, measured, summed_briefly)
         return Reading(mixture.numpy(), valence.numpy(), arousal.numpy(), effort.numpy())
 
@@ -331,8 +260,8 @@ def encoder_fingerprint(encoder: nn.Module) -> str:
 
 
 def standard_states(encoder: SpeechEncoder, samples: Tensor, first_frame: int = 0) -> Tensor:
-    """(B, N) -> (B, T, states, width): every hidden state of every frame, with mean 0 and variance 1."""
-    states = encoder.hidden_states(samples, first_frame=first_frame)
+    """(B, N) -> (B, T, states, width): what every layer makes of every frame, with mean 0 and variance 1."""
+    states = encoder.hidden_states(samples, first_frame=first_frame)[1:]
     return torch.stack([nn.functional.layer_norm(state, state.shape[-1:]) for state in states], dim=2)
 
 

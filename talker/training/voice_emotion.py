@@ -2,7 +2,6 @@
 
 import hashlib
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ from talker.models.speech_encoder import SpeechEncoder
 from talker.models.voice_emotion import (
     AFFECT,
     BORED,
-    TRACK_FPS,
     VoiceEmotion,
     VoiceEmotionConfig,
     active_slots,
@@ -29,20 +27,16 @@ from talker.models.voice_emotion import (
     standard_states,
 )
 from talker.training import augment
-from talker.training.loop import LoopOptions, TrainingLoop
 
 MAX_SECONDS = 20.0
 COPIES = 2
 """Of every recording: as it is, and in another room, through another microphone, at another speed."""
 
-DEFAULT_OPTIONS = LoopOptions(steps=1200, learning_rate=2e-3, average=0.99)
-"""A minute on one CPU core."""
-
 _SPEEDS = (0.9, 1.1)
-_BATCH = 32
-_CROP_SLOTS = round(3.0 * TRACK_FPS)
-_KNOWN_VOICES = 0.5  # Share of the examples whose speaker is told, as `EmotionListener.hear` may be.
-_LABEL_DOUBT = 0.1  # Share of the target spread over all labels: actors miss, listeners disagree.
+_VOICE_SHARE = 1.0  # How much less to trust what tells speakers apart: by this share of their variance.
+_EVEN_SHARE = 0.4  # Of the covariance that is taken to be the same in all directions: there are few recordings.
+_CONFIDENCE = 0.12  # Scores of speakers left out tell most at this scale: the recordings of one speaker are alike.
+_NEVER = -30.0  # Score of a label that nobody acted.
 
 _EFFORT = {
     **{BORED: 0.2, "sad": 0.2, "neutral": 0.35, "disgusted": 0.45, "contempt": 0.45},
@@ -198,97 +192,78 @@ def _elsewhere(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return augment.encode(augment.limit_band(samples, random), random).astype(np.float32)
 
 
-def train_head(
-    copies: Sequence[Heard], chosen: Sequence[int], config: VoiceEmotionConfig, folder: Path, options: LoopOptions
-) -> VoiceEmotion:
-    """Train on the recordings numbered in `chosen`; every copy holds the same recordings."""
-    torch.manual_seed(options.seed)
+def train_head(copies: Sequence[Heard], chosen: Sequence[int], config: VoiceEmotionConfig) -> VoiceEmotion:
+    """Fit to the recordings numbered in `chosen`; every copy holds the same recordings. It takes a second."""
     network = VoiceEmotion(config)
-    _standardise(network, copies[0], chosen)
     network.effort_weights.copy_(effort_weights(copies[0], chosen))
-    examples = _Examples(copies, chosen, network)
-    loop = TrainingLoop(network, folder, options)
-    loop.run(lambda step: examples.loss(network, np.random.default_rng((options.seed, step))), lambda _: None)
-    network.load_state_dict(loop.averaged)
-    return network.eval()
-
-
-class _Examples:
-    """Batches that show every corpus and label about equally often, cropped as the sliding window will hear them."""
-
-    def __init__(self, copies: Sequence[Heard], chosen: Sequence[int], network: VoiceEmotion) -> None:
-        self.copies, self.chosen = copies, np.asarray(chosen)
-        recordings = [copies[0].recordings[i] for i in chosen]
-        labels = network.config.labels
-        self.label = torch.tensor([labels.index(r.label) for r in recordings])
-        # A corpus says nothing about what it does not act: elsewhere it must not teach "never surprised in German".
-        self.possible = torch.tensor([[label in CORPORA[r.corpus].labels for label in labels] for r in recordings])
-        self.affect = affect_targets(copies[0], chosen, network)
-        self.shifts = voice_shifts(copies[0], chosen, network)
-        kinds = [(r.corpus, r.label) for r in recordings]
-        share = np.array([kinds.count(kind) for kind in kinds]) ** -0.5
-        self.share = share / share.sum()
-
-    def loss(self, network: VoiceEmotion, random: np.random.Generator) -> Tensor:
-        """Cross-entropy among the labels of each recording's corpus, and the squared error of valence and arousal."""
-        picked = random.choice(len(self.chosen), _BATCH, p=self.share)
-        states, measured, keep = padded([self._crop(i, random) for i in picked])
-        scores, affect = network(states, measured, keep)
-        possible = self.possible[picked]
-        likelihood = scores.masked_fill(~possible, -1e4).log_softmax(dim=-1)
-        spread = -(likelihood * possible).sum(dim=1) / possible.sum(dim=1)
-        named = -likelihood.gather(1, self.label[picked][:, None])[:, 0]
-        emotion = ((1 - _LABEL_DOUBT) * named + _LABEL_DOUBT * spread).mean()
-        return emotion + (affect - self.affect[picked]).square().sum(dim=1).mean()
-
-    def _crop(self, place: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        heard = self.copies[int(random.integers(len(self.copies)))]
-        states, measured = heard.states[self.chosen[place]], heard.measured[self.chosen[place]]
-        first = int(random.integers(max(1, len(states) - _CROP_SLOTS + 1)))
-        states, measured = states[first : first + _CROP_SLOTS], measured[first : first + _CROP_SLOTS]
-        if random.random() < _KNOWN_VOICES:
-            return shifted((states, measured), self.shifts[place])
-        return states, measured
-
-
-def voice_shifts(heard: Heard, chosen: Sequence[int], network: VoiceEmotion) -> list[tuple[Tensor, Tensor]]:
-    """What to add to each recording's states and measures so that its speaker sounds like the average speaker."""
-    members: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for i in chosen:
-        members[heard.recordings[i].corpus, heard.recordings[i].speaker].append(i)
-    shifts = {}
-    for speaker, theirs in members.items():
-        active = torch.cat([active_slots(heard.measured[i]) for i in theirs])
-        states = torch.cat([heard.states[i] for i in theirs])[active].float().mean(dim=0)
-        measured = torch.cat([heard.measured[i] for i in theirs])[active].mean(dim=0)
-        shifts[speaker] = network.feature_mean - states, network.prosody_mean - measured
-    return [shifts[heard.recordings[i].corpus, heard.recordings[i].speaker] for i in chosen]
-
-
-def shifted(item: tuple[Tensor, Tensor], shift: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """States and measures of a recording, moved."""
-    return item[0].float() + shift[0], item[1] + shift[1]
-
-
-def padded(items: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """States and measures of several recordings as one batch, and which of its slots are theirs."""
-    states, measured = zip(*items, strict=True)
-    counts = torch.tensor([len(item) for item in states])
-    pad = nn.utils.rnn.pad_sequence
-    return (
-        pad([item.float() for item in states], batch_first=True),
-        pad(list(measured), batch_first=True),
-        torch.arange(int(counts.max())) < counts[:, None],
+    recordings = [copies[0].recordings[i] for i in chosen] * len(copies)
+    speakers = [(r.corpus, r.speaker) for r in recordings]
+    numbers = {speaker: number for number, speaker in enumerate(dict.fromkeys(speakers))}
+    _fit(
+        network,
+        torch.cat([spoken_means(heard, chosen) for heard in copies]).flatten(1).double(),
+        nn.functional.one_hot(torch.tensor([numbers[s] for s in speakers])).double(),
+        nn.functional.one_hot(torch.tensor([config.labels.index(r.label) for r in recordings]), len(config.labels)),
+        affect_targets(copies[0], chosen, network).repeat(len(copies), 1).double(),
     )
+    return network.eval().requires_grad_(False)
 
 
-def _standardise(network: VoiceEmotion, heard: Heard, chosen: Sequence[int]) -> None:
-    states = torch.cat([heard.states[i] for i in chosen]).float()
-    measured = torch.cat([heard.measured[i] for i in chosen])
-    network.feature_mean.copy_(states.mean(dim=0))
-    network.feature_scale.copy_(states.std(dim=0) + 1e-3)
-    network.prosody_mean.copy_(measured.mean(dim=0))
-    network.prosody_scale.copy_(measured.std(dim=0) + 1e-3)
+@torch.no_grad()
+def _fit(network: VoiceEmotion, means: Tensor, speaker: Tensor, label: Tensor, affect: Tensor) -> None:
+    """Linear discriminants of the labels that avoid what tells speakers apart.
+
+    A recording's features are taken to be a voice, plus what the label does to every voice, plus the rest. Both sums
+    are solved for together, since a corpus does not act every label. A stranger's voice is as unknown as the rest.
+
+    Args:
+        network: What is fitted.
+        means: (N, D) average features.
+        speaker: (N, speakers), 1 for who speaks.
+        label: (N, labels), 1 for what is acted.
+        affect: (N, 2) valence and arousal.
+    """
+    centre, scale = means.mean(dim=0), means.std(dim=0) + 1e-4
+    means = (means - centre) / scale
+    design = torch.cat([speaker, label], dim=1)
+    gram = design.T @ design + 1e-3 * torch.eye(design.shape[1])
+    voices, effects = torch.linalg.solve(gram, design.T @ means).split([speaker.shape[1], label.shape[1]])
+    usual = voices.mean(dim=0)
+    voices_spread = _VOICE_SHARE * _covariance(voices - usual)
+
+    rest = means - design @ torch.cat([voices, effects])
+    weights = torch.linalg.solve(_evened(_covariance(rest), voices_spread), effects.T).T
+    bias = -0.5 * (effects * weights).sum(dim=1)
+    network.to_labels.weight.copy_(_CONFIDENCE * weights / scale)
+    network.to_labels.bias.copy_(torch.where(label.any(dim=0), _CONFIDENCE * bias, _NEVER))
+
+    spoken = means - speaker @ voices
+    moved, centred = spoken - spoken.mean(dim=0), affect - affect.mean(dim=0)
+    weights = torch.linalg.solve(_evened(_covariance(moved), voices_spread), moved.T @ centred / len(moved)).T
+    network.to_affect.weight.copy_(weights / scale)
+    network.to_affect.bias.copy_(affect.mean(dim=0) - weights @ spoken.mean(dim=0))
+    network.voice.copy_(centre + scale * usual)
+
+
+def _covariance(values: Tensor) -> Tensor:
+    """(N, D) with mean 0 -> (D, D)."""
+    return values.T @ values / len(values)
+
+
+def _evened(spread: Tensor, voices_spread: Tensor) -> Tensor:
+    """(D, D) covariance of what is no label, for a stranger."""
+    same = torch.eye(len(spread)) * spread.diagonal().mean()
+    return (1 - _EVEN_SHARE) * (spread + voices_spread) + _EVEN_SHARE * same
+
+
+def spoken_means(heard: Heard, chosen: Sequence[int]) -> Tensor:
+    """(N, states, width): averages over the speech of recordings."""
+    return torch.stack([_spoken_mean(heard.states[i], heard.measured[i]) for i in chosen])
+
+
+def _spoken_mean(states: Tensor, measured: Tensor) -> Tensor:
+    active = active_slots(measured)
+    return (states[active] if active.any() else states).float().mean(dim=0)
 
 
 def effort_weights(heard: Heard, chosen: Sequence[int]) -> Tensor:
@@ -347,7 +322,6 @@ def train_voice_emotion(
     data: Path,
     output: Path,
     encoder_name: str | Path,
-    options: LoopOptions,
     cache: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
@@ -357,8 +331,7 @@ def train_voice_emotion(
     say(f"{len(recordings)} recordings of {', '.join(dict.fromkeys(r.corpus for r in recordings))}")
     with tempfile.TemporaryDirectory() as folder:
         copies = [listen(recordings, encoder, cache or Path(folder), copy) for copy in range(COPIES)]
-        config = config_for(encoder, copies[0])
-        network = train_head(copies, range(len(recordings)), config, Path(folder), options)
+    network = train_head(copies, range(len(recordings)), config_for(encoder, copies[0]))
     save_voice_emotion(output, network)
     say(f"{output}: {sum(p.numel() for p in network.parameters())} parameters")
 
