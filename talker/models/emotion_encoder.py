@@ -42,6 +42,7 @@ class EmotionEncoder(nn.Module):
         self.input = nn.Linear(emotions, config.width, bias=False)
         self.output = nn.Linear(config.width, width, bias=False)
         self.styles = nn.Embedding(len(config.styles), width) if config.styles else None
+        nn.init.normal_(self.input.weight, std=3.0)  # What starts faint is learnt last.
         nn.init.zeros_(self.output.weight)
         if self.styles is not None:
             nn.init.zeros_(self.styles.weight)
