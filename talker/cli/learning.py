@@ -1,6 +1,6 @@
 """Weights of your own: train them, stage by stage."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,8 @@ from talker.errors import TalkerError
 if TYPE_CHECKING:
     from talker.training.course import Lessons
     from talker.training.native import NativeLessons
+
+_MOODS = 0.5  # Share of the crops whose moods a motion prior sees.
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class TrainSpeech:
     cache: OptionalPath = None
     """Folder to keep what the teacher hears, 2 GB for 5 hours of speech; inside the output folder by default."""
     shards: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR")] = ()
-    """Folders of shards whose faces show what is worth hearing, made by `talker prepare` or `talker.training.taught`."""
+    """Folders of shards whose faces show what to listen for, made by `talker prepare` or `talker.training.taught`."""
+    weights: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SET=WEIGHT")] = ()
+    """How often to draw from a set of the shards, relative to the others; 1 where nothing is said, 0 for never."""
     shippable: bool = False
     """Of the shards, learn only from clips under licences that let the weights be given to anybody."""
     align: OptionalName = None
@@ -69,7 +73,7 @@ class TrainSpeech:
                 resume=self.resume,
                 say=say,
                 align=self.align,
-                faces=Lessons(self.shards, shippable=self.shippable) if self.shards else None,
+                faces=Lessons(self.shards, _weights(self.weights), self.shippable) if self.shards else None,
             )
         return 0
 
@@ -113,7 +117,7 @@ class TrainPrior:
         from talker.training.prior import train_prior
 
         options = LoopOptions(self.steps, self.learning_rate, self.seed, bfloat16=self.bfloat16)
-        lessons = _lessons(self, exchange=True, styles=False, moods=0.5)
+        lessons = _lessons(self)
         with processes.together():
             train_prior(lessons, self.output, options, resume=self.resume, say=say)
         return 0
@@ -167,7 +171,7 @@ class TrainTalker:
         from talker.training.talker import train_talker
 
         options = LoopOptions(self.steps, self.learning_rate, self.seed, bfloat16=self.bfloat16)
-        lessons = _lessons(self, self.exchange, self.styles)
+        lessons = _lessons(self)
         with processes.together():
             train_talker(lessons, self.output, options, self.encoder, prior=self.prior, resume=self.resume, say=say)
         return 0
@@ -218,17 +222,19 @@ class TrainPerceptual:
         return 0
 
 
-def _lessons(
-    command: "TrainPrior | TrainTalker", exchange: bool, styles: bool, moods: float = 0.0
-) -> "Lessons | NativeLessons":
+def _lessons(command: "TrainPrior | TrainTalker") -> "Lessons | NativeLessons":
     from talker.training.course import Lessons
     from talker.training.native import NativeLessons
 
     if bool(command.shards) == (command.takes is not None):
         raise TalkerError("give what to learn from: either --shards, or --takes with a --space")
+    styles = isinstance(command, TrainTalker) and command.styles
     if command.takes is not None:
         return NativeLessons(command.takes, command.space, styles)
-    return Lessons(command.shards, _weights(command.weights), command.shippable, exchange, styles, moods)
+    lessons = Lessons(command.shards, _weights(command.weights), command.shippable, styles=styles)
+    if isinstance(command, TrainTalker):
+        return replace(lessons, exchange=command.exchange)
+    return replace(lessons, moods=_MOODS, heard=False)
 
 
 def _weights(given: tuple[str, ...]) -> dict[str, float]:

@@ -78,6 +78,7 @@ class Lessons:
         exchange: Every crop also under an emotion drawn at random. Without it, each as it was acted, mood included.
         styles: Learn every speaker's manner as a style.
         moods: Share of the crops that keep the mood that their speaker was in, though it is not told of.
+        heard: The sound matters: voices, rooms and lines are varied. Without it, only the motion is.
     """
 
     shards: Sequence[Path]
@@ -86,6 +87,7 @@ class Lessons:
     exchange: bool = True
     styles: bool = False
     moods: float = 0.0
+    heard: bool = True
 
     def course(self, seed: int, device: torch.device) -> Course:
         """Read all curves once, and know what is to be learnt."""
@@ -106,7 +108,8 @@ class Lessons:
 
 def _batches(lessons: Lessons, speakers: Speakers, seed: int, device: torch.device, step: int) -> Iterator[Batch]:
     options = StreamOptions("train", _weights(lessons, speakers), CROP_SECONDS, speeds=SPEEDS, seed=seed)
-    stream = ShardStream(lessons.shards, replace(options, shippable=lessons.shippable), augment.augment)
+    varied = augment.augment if lessons.heard else augment.mute
+    stream = ShardStream(lessons.shards, replace(options, shippable=lessons.shippable), varied)
     stream.set_epoch(step)
     styles = list(map("/".join, speakers.opening))
     random = np.random.default_rng([seed, step, processes.number()])

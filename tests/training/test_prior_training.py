@@ -141,5 +141,9 @@ def test_the_command_trains(tmp_path, monkeypatch):
     arguments = ["train", "prior", "--shards", str(tmp_path), "-o", str(tmp_path / "out"), "--steps", "7"]
     assert cli.main([*arguments, "--weights", "little=2", "--shippable", "--resume"]) == 0
     ((given, options),) = remembered
-    assert given == (Lessons((tmp_path,), {"little": 2.0}, shippable=True, moods=0.5), tmp_path / "out", LoopOptions(7))
+    assert given == (
+        Lessons((tmp_path,), {"little": 2.0}, shippable=True, moods=0.5, heard=False),
+        tmp_path / "out",
+        LoopOptions(7),
+    )
     assert options["resume"]
