@@ -11,8 +11,8 @@ from talker.audio import NETWORK_RATE, read_audio
 from talker.datasets.phone_times import emodb_phones, grid_words
 from talker.errors import TalkerError
 from talker.files import atomic_output, read_text
-from talker.models.speech_encoder import FEATURE_FPS, frame_count
-from talker.phones import SILENCE, TimedPhone, index
+from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES, frame_count
+from talker.phones import SILENCE, VOWELS, TimedPhone, index
 from talker.training.synthesis.corpus import read_manifest
 from talker.training.teachers import LICENCE, LISTENING, WhisperTeacher
 
@@ -24,6 +24,8 @@ SPEECH_SETS = ("speechocean762", "grid_s1", "javanese_audio", "emodb", "facegood
 
 HELD_OUT: dict[str, tuple[str, ...]] = {"javanese_audio": ("03-", "07-"), "emodb": ("13", "14")}
 """Speakers, by how their recordings' names begin, that no training hears."""
+
+_PAUSE_BELOW_LOUD, _PAUSE_FRAMES = 30.0, 5  # dB; shorter ones are the closures of stops beside the vowel.
 
 _SOUNDS = (".opus", ".flac", ".wav")
 
@@ -121,7 +123,23 @@ def read_synthesised(folder: Path, splits: Sequence[str] = ("train", "test")) ->
             continue
         samples = _int16(read_audio(folder / f"{entry['id']}.flac").samples)
         labels = frame_labels(entry["phones"], frame_count(len(samples)))
+        labels = with_pauses(labels, samples / 32768.0)
         yield Recording(entry["id"], "synthesised", entry["split"] == "test", samples, labels)
+
+
+def with_pauses(labels: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """Silence where a vowel is said to go on although nothing sounds: a synthesiser counts a pause to what precedes it.
+
+    One in twelve frames of the unseen voices' rounded vowels was such a pause.
+    """
+    from scipy.ndimage import binary_opening
+
+    half = HOP_SAMPLES // 2
+    around = np.pad(sound, (half, HOP_SAMPLES + half))[: len(labels) * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)
+    level = 10 * np.log10(np.square(around).mean(axis=1) + 1e-10)
+    quiet = level < np.percentile(level, 90) - _PAUSE_BELOW_LOUD if len(level) else level > 0
+    pause = binary_opening(quiet, np.ones(_PAUSE_FRAMES)) & np.isin(labels, [index(vowel) for vowel in VOWELS])
+    return np.where(pause, index(SILENCE), labels).astype(labels.dtype)
 
 
 def frame_labels(spans: Sequence[TimedPhone], count: int) -> np.ndarray:
