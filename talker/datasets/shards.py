@@ -7,7 +7,7 @@ of its clips; `rows/train-000003.jsonl` tells how every clip that was meant for 
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,24 +39,29 @@ def rows_path(output: Path, name: str) -> Path:
     return output / ROWS_FOLDER / f"{name}.jsonl"
 
 
-def key_of(clip: ClipSource) -> str:
+def key_of(set_name: str, clip_id: str) -> str:
     """`<set>/<id>` with its dots escaped."""
-    return "".join(_ESCAPED.get(letter, letter) for letter in f"{clip.set}/{clip.id}")
+    return "".join(_ESCAPED.get(letter, letter) for letter in f"{set_name}/{clip_id}")
 
 
 def write_shard(task: ShardTask, output: Path, settings: Settings) -> None:
-    """Finish the clips and write the shard, then nothing more to do; its rows are there before it is."""
-    path = shard_path(output, task.name)
+    """Finish the clips and write the shard, unless it is there."""
+    finished = ((key_of(clip.set, clip.id), finish_clip(clip, settings)) for clip in task.clips)
+    write_finished(task.name, finished, output)
+
+
+def write_finished(name: str, clips: Iterable[tuple[str, Done]], output: Path) -> None:
+    """Write a shard of clips and their keys, unless it is there; its rows are there before it is."""
+    path = shard_path(output, name)
     if path.is_file():
         return
     rows = []
     with atomic_output(path) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive:
-            for clip in task.clips:
-                done = finish_clip(clip, settings)
-                _add(archive, key_of(clip), done)
-                rows.append({"key": key_of(clip), "shard": task.name, **done.row})
-        with atomic_output(rows_path(output, task.name)) as temporary_rows:
+            for key, done in clips:
+                _add(archive, key, done)
+                rows.append({"key": key, "shard": name, **done.row})
+        with atomic_output(rows_path(output, name)) as temporary_rows:
             lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             temporary_rows.write_text(lines, encoding="utf-8")
 

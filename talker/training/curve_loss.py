@@ -11,7 +11,7 @@ from talker.training.lips import Lips
 SHUT_GAP = 0.012
 """Eye distances within which lips count as nearly shut."""
 
-_VELOCITY_WEIGHT, _LIPS_WEIGHT, _SHUT_WEIGHT = 2.0, 2.0, 3.0
+_VELOCITY_WEIGHT, _LIPS_WEIGHT, _SHUT_WEIGHT = 2.0, 8.0, 3.0
 _LEAST_DEVIATION = 0.03  # Of a channel: below it is the tracker's noise.
 
 # What speech moves, and by how much it matters. Brows, cheeks and nose follow the voice loosely.

@@ -2,10 +2,12 @@
 
 The student starts as the lower half of a Whisper encoder, so that minutes of training go into hearing nearby frames,
 through noise and rooms, instead of into hearing at all. What it then learns from is what that Whisper makes of the same
-speech when it was still clean, half-way up and further up than the student reaches.
+speech when it was still clean, half-way up and further up than the student reaches; and, where there are shards, the
+faces that were filmed or taught: nothing tells as well what is worth hearing.
 """
 
 import copy
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -18,16 +20,18 @@ from torch import Tensor, nn
 
 from talker.datasets.phone_times import grid_words
 from talker.errors import TalkerError
-from talker.models.checkpoint import load_speech, save_speech
+from talker.models.checkpoint import load_speech, save_checkpoint, save_speech
 from talker.models.speech import Speech
 from talker.models.speech_encoder import HOP_SAMPLES, SpeechEncoder, SpeechEncoderConfig
+from talker.models.talker import Talker, TalkerConfig
 from talker.phones import PHONES
 from talker.training import processes
+from talker.training.course import Batch, Course, Lessons, MotionLoss
 from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop, is_saved
 from talker.training.speech_batches import SpeechBatch, SpeechBatches
-from talker.training.speech_corpus import UNKNOWN, Recording, TeacherFeatures, read_corpus, some_sounds
-from talker.training.teachers import MIDDLE_PLACE, WhisperTeacher, load_teacher
+from talker.training.speech_corpus import UNKNOWN, Recording, TeacherFeatures, read_corpus
+from talker.training.teachers import WhisperTeacher, load_teacher
 from talker.training.word_alignment import label_words
 
 TEACHER = "whisper-base"
@@ -37,7 +41,8 @@ TEACHER_LAYERS = (3, 5)
 HEAD_STEPS = 150
 
 _JUDGED_PER_SET = 40
-_PHONE_WEIGHT, _ORDER_WEIGHT = 0.3, 0.05
+_PHONE_WEIGHT, _ORDER_WEIGHT, _FACE_WEIGHT = 0.3, 0.05, 6.0
+_MEASURED_BATCHES = 8
 
 
 class SpeechStudent(nn.Module):
@@ -46,13 +51,14 @@ class SpeechStudent(nn.Module):
     def __init__(self, encoder: SpeechEncoder, teacher_width: int) -> None:
         super().__init__()
         self.encoder = encoder
+        self.talker = Talker(TalkerConfig(encoder.width, prior=None))
         self.to_teacher = nn.Linear(encoder.width, teacher_width * len(TEACHER_LAYERS))
         self.phone_head = nn.Linear(encoder.width, len(PHONES))
         self.order_head = nn.Linear(encoder.width, len(PHONES) + 1)  # The last is "nothing new".
 
     def loss(self, batch: SpeechBatch) -> dict[str, Tensor]:
-        """Everything it is taught, by name; "total" is what to descend."""
-        features = self.encoder(batch.samples, batch.lengths)
+        """What speech itself teaches, by name; "total" is what to descend."""
+        features = self.encoder(batch.samples, batch.lengths, _anywhere(self.encoder, len(batch.samples)))
         weight = batch.known[..., None] / (batch.known.sum().clamp(min=1) * batch.heard.shape[-1])
         teacher = ((self.to_teacher(features).float() - batch.heard).square() * weight).sum()
         phones = nn.functional.cross_entropy(
@@ -61,6 +67,18 @@ class SpeechStudent(nn.Module):
         order = self._order_loss(features, batch)
         total = teacher + _PHONE_WEIGHT * phones + _ORDER_WEIGHT * order
         return {"total": total, "teacher": teacher, "phones": phones, "order": order}
+
+    def face_loss(self, batch: Batch, loss: MotionLoss) -> Tensor:
+        """What the faces of other speech teach."""
+        features = self.hear(batch)
+        frames = torch.ceil(batch["length"] / HOP_SAMPLES).long()
+        predicted = self.talker(features, batch["strengths"], frames).float()
+        with torch.autocast(predicted.device.type, enabled=False):  # A lip's width is less than bfloat16 can tell.
+            return loss(predicted, batch["motion"], batch["weight"])
+
+    def hear(self, batch: Batch) -> Tensor:
+        """Features of a batch of filmed speech, wherever in a recording it may have been cut out."""
+        return self.encoder(batch["samples"], batch["length"], _anywhere(self.encoder, len(batch["samples"])))
 
     def _order_loss(self, features: Tensor, batch: SpeechBatch) -> Tensor:
         """Connectionist temporal classification, per phone, over the crops whose whole transcript is known."""
@@ -85,13 +103,15 @@ def train_speech(
     resume: bool = False,
     say: Callable[[str], None] = print,
     align: str | Path | None = None,
+    faces: Lessons | None = None,
 ) -> list[float]:
     """Train an encoder on the sets below `data` and on synthesised speech; returns the losses.
 
     Args:
         data: Folder of the sets in `talker.training.speech_corpus.SPEECH_SETS`.
         packages: Folder that holds the teachers' packages.
-        folder: Gets the averaged weights with every checkpoint, and how they do: see `History`.
+        folder: Gets the averaged weights with every checkpoint, and how they do: see `History`. With `faces` it becomes
+            a whole talker, without emotions, whose `speech/` is the encoder.
         options: How long and how fast.
         synthesised: What `python -m talker.training.synthesis` made.
         cache: Where the teacher's features are kept; `folder / "teacher"` when None.
@@ -100,6 +120,7 @@ def train_speech(
         say: Told what happens.
         align: Encoder that tells where in GRID's words their phones lie; without one, GRID's phones are only known in
             order, and its silences in time.
+        faces: Shards to learn from as well what faces do to what is heard.
     """
     say = say if processes.number() == 0 else _silently
     device = processes.device()
@@ -113,22 +134,31 @@ def train_speech(
     batches = SpeechBatches([recording for recording in corpus if not recording.held_out], features, options.seed)
     held_out = [recording for recording in corpus if recording.held_out]
 
+    course = None if faces is None else faces.course(options.seed, device)
     torch.manual_seed(options.seed)
     student = SpeechStudent(SpeechEncoder.from_config(config or SpeechEncoderConfig()), teacher.width).to(device)
     if not (resume and is_saved(folder)):
-        start_from_whisper(student.encoder, teacher, some_sounds(corpus))
-        for step, loss in enumerate(learn_heads(student, batches, HEAD_STEPS, options.bfloat16)):
+        start_from_whisper(student.encoder, teacher)
+        if course is not None:
+            measure_features(student, course)
+        for step, loss in enumerate(learn_heads(student, batches, HEAD_STEPS, options.bfloat16, course)):
             if step % 50 == 0:
                 say(f"heads, step {step}: {loss:.3f} of the teacher's variance unexplained")
     loop = TrainingLoop(student, folder, options)
     if resume:
         loop.resume()
+    filmed = iter(()) if course is None else course.batches(loop.step)
     history = History(folder, resume)
     recent: dict[str, list[float]] = defaultdict(list)
 
     def on_checkpoint(loop: TrainingLoop) -> None:
-        save_speech(folder, Speech(student.encoder, PHONES, student.phone_head), loop.averaged)
+        speech = Speech(student.encoder, PHONES, student.phone_head)
         row = {f"training {name}": float(np.mean(values)) for name, values in recent.items()}
+        if course is None:
+            save_speech(folder, speech, loop.averaged)
+        else:
+            save_checkpoint(folder, speech, student.talker, loop.averaged)
+            row |= course.validate(folder)
         row |= judge(student, loop.averaged, batches, held_out)
         recent.clear()
         history.add(loop.step, row)
@@ -139,11 +169,28 @@ def train_speech(
 
         def loss_at(step: int) -> Tensor:
             losses = student.loss(upcoming.take(step).to(device))
+            if course is not None:
+                losses["faces"] = student.face_loss(next(filmed), course.loss)
+                losses["total"] = losses["total"] + _FACE_WEIGHT * losses["faces"]
             for name, value in losses.items():
                 recent[name].append(float(value.detach()))
             return losses["total"]
 
         return loop.run(loss_at, on_checkpoint)
+
+
+def measure_features(student: SpeechStudent, course: Course) -> None:
+    """Set what the student's talker standardises features by from the first lessons."""
+    batches = list(itertools.islice(course.batches(0), _MEASURED_BATCHES))
+    with torch.inference_mode():
+        heard = [student.hear(batch)[batch["weight"] > 0] for batch in batches]
+    student.talker.measure_features(torch.cat(heard))
+
+
+def _anywhere(encoder: SpeechEncoder, count: int) -> Tensor:
+    """(count,) frames of a recording that crops may begin at: places must not matter."""
+    last = encoder.config.places if encoder.config else 0
+    return torch.randint(max(last, 1), (count,))
 
 
 def _silently(_: str) -> None:
@@ -194,11 +241,8 @@ def judge(
     return {name: float(np.mean(values)) for name, values in scores.items()}
 
 
-def start_from_whisper(encoder: SpeechEncoder, teacher: WhisperTeacher, sounds: Sequence[np.ndarray]) -> None:
-    """Begin as the lower layers of a Whisper encoder, which compute exactly what this encoder's layers do.
-
-    What Whisper's heads do by the count of frames, they do here by distance, measured on `sounds`.
-    """
+def start_from_whisper(encoder: SpeechEncoder, teacher: WhisperTeacher) -> None:
+    """Begin as the lower layers of a Whisper encoder, which compute exactly what this encoder's layers do, nearby."""
     ours, theirs = encoder.network.encoder, teacher.encoder
     mine, config = encoder.network.config, theirs.config
     wanted = (config.d_model, config.encoder_attention_heads, config.encoder_ffn_dim)
@@ -223,12 +267,8 @@ def start_from_whisper(encoder: SpeechEncoder, teacher: WhisperTeacher, sounds: 
         stem = encoder.network.feature_extractor
         _copy(stem.conv1, theirs.conv1)
         _copy(stem.conv2, theirs.conv2)
-        stem.place.copy_(theirs.embed_positions.weight[MIDDLE_PLACE])
         ours.pos_conv_embed.conv.parametrizations.weight.original0.zero_()  # Nothing to add yet; it can learn to.
         ours.pos_conv_embed.conv.bias.zero_()
-        if teacher.places is None:
-            teacher.learn_places(sounds)
-        encoder.nearness.copy_(teacher.nearness(sounds, len(ours.layers), encoder.nearness.shape[-1] // 2))
 
 
 def _copy(to: Any, source: Any) -> None:
@@ -236,9 +276,12 @@ def _copy(to: Any, source: Any) -> None:
     to.bias.copy_(torch.zeros_like(to.bias) if source.bias is None else source.bias)  # Whisper's keys have no bias.
 
 
-def learn_heads(student: SpeechStudent, batches: SpeechBatches, steps: int, bfloat16: bool) -> Iterator[float]:
+def learn_heads(
+    student: SpeechStudent, batches: SpeechBatches, steps: int, bfloat16: bool, course: Course | None = None
+) -> Iterator[float]:
     """Let the heads learn to read the encoder as it is, so that it is not first pulled about by what they guess."""
-    heads = nn.ModuleList([student.to_teacher, student.phone_head, student.order_head])
+    heads = nn.ModuleList([student.to_teacher, student.phone_head, student.order_head, student.talker])
+    filmed = iter(()) if course is None else course.batches(2**31)
     device = student.phone_head.weight.device
     optimiser = torch.optim.AdamW(heads.parameters(), lr=3e-3)
     processes.share_weights(heads)
@@ -247,8 +290,11 @@ def learn_heads(student: SpeechStudent, batches: SpeechBatches, steps: int, bflo
         batch = batches.at(2**31 + step).to(device)  # Other crops than the main training will see.
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             loss = student.loss(batch)
+            total = loss["total"]
+            if course is not None:
+                total = total + student.face_loss(next(filmed), course.loss)
         optimiser.zero_grad()
-        loss["total"].backward()
+        total.backward()
         processes.average_gradients(heads)
         optimiser.step()
         yield loss["teacher"].item()

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import torch
@@ -32,9 +32,6 @@ LICENCE = "MIT (OpenAI Whisper)"
 WINDOW_SAMPLES = 30 * NETWORK_RATE
 LISTENING = "recordings share windows; places subtracted"
 """How features come about, for whoever keeps them: another text, other features."""
-
-MIDDLE_PLACE = 600
-"""Frame of the window that stands for all of them, where one has to."""
 
 _GAP_SAMPLES = NETWORK_RATE // 2  # Silence between two recordings that share a window.
 
@@ -159,37 +156,6 @@ class WhisperTeacher:
                     total[part] += state[part]
         means = [total / seen.clamp(min=1) for total in sums]
         self.places = [torch.where(seen > 0, mean - (mean * seen).sum(0) / seen.sum(), 0.0) for mean in means]
-
-    def nearness(self, recordings: Sequence[np.ndarray], layers: int, reach: int, windows: int = 12) -> Tensor:
-        """(layers, heads, 2 * reach + 1): how much more each head looks at a distance because of the count of frames.
-
-        The mean score at each distance, less that of the same features without what they owe to their place.
-        """
-        if self.places is None:
-            raise TalkerError("learn_places comes before nearness")
-        heads = self.encoder.config.encoder_attention_heads
-        out = torch.zeros(layers, heads, 2 * reach + 1)
-        heard = [window for window, _ in itertools.islice(_windows(recordings), windows)]
-        for window in heard:
-            states = self._window_features(window)
-            for layer in range(layers):
-                with_place, without = states[layer], states[layer] - self.places[layer]
-                if layer == 0:  # The stem's output, to which the count is still to be added.
-                    count = self.encoder.embed_positions.weight.cpu()
-                    with_place, without = states[0] + count, states[0] + count[MIDDLE_PLACE]
-                out[layer] += self._scores(layer, with_place, reach) - self._scores(layer, without, reach)
-        return out / len(heard)
-
-    def _scores(self, layer: int, hidden: Tensor, reach: int) -> Tensor:
-        """(heads, 2 * reach + 1) mean attention score of a layer by distance, before the softmax."""
-        block: Any = self.encoder.layers[layer]
-        normed = block.self_attn_layer_norm(hidden.to(self.device))
-        heads = self.encoder.config.encoder_attention_heads
-        query = block.self_attn.q_proj(normed).unflatten(-1, (heads, -1))
-        key = block.self_attn.k_proj(normed).unflatten(-1, (heads, -1))
-        inner = query[reach : len(query) - reach] * query.shape[-1] ** -0.5
-        distances = range(2 * reach + 1)
-        return torch.stack([(inner * key[d : d + len(inner)]).sum(-1).mean(0) for d in distances], dim=-1).cpu()
 
     def _stem(self, mel: Tensor) -> Tensor:
         stem = torch.nn.functional.gelu(self.encoder.conv1(mel))

@@ -94,7 +94,7 @@ def test_writing_a_shard_again_gives_the_same_bytes(etf: Path, shards: Path, tmp
     write_shard(task, tmp_path, Settings())
     assert (tmp_path / f"{task.name}.tar").read_bytes() == (shards / f"{task.name}.tar").read_bytes()
     rows = list(read_rows(tmp_path, [task.name]))
-    assert [row["key"] for row in rows] == [key_of(clip) for clip in task.clips]
+    assert [row["key"] for row in rows] == [key_of(clip.set, clip.id) for clip in task.clips]
 
 
 def test_another_plan_is_refused(etf: Path, shards: Path) -> None:
@@ -106,7 +106,7 @@ def test_another_plan_is_refused(etf: Path, shards: Path) -> None:
 
 def test_keys_have_no_dots() -> None:
     clip = ClipSource("a.b/c%d.mp4", "set", "x", UNKNOWN_LICENCE)
-    assert key_of(clip) == "set/a%2Eb/c%25d%2Emp4"
+    assert key_of(clip.set, clip.id) == "set/a%2Eb/c%25d%2Emp4"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 48])

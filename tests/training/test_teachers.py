@@ -70,15 +70,6 @@ def test_features_forget_their_place_in_the_window(teacher):
     assert moved() < 0.6 * remembered
 
 
-def test_heads_that_ignore_the_count_of_frames_have_no_nearness(teacher):
-    noises = [np.random.default_rng(i).standard_normal(64_000).astype(np.float32) * 0.1 for i in range(20)]
-    teacher.learn_places(noises)
-    counted = teacher.nearness(noises, layers=1, reach=5)
-    assert counted.shape == (1, 2, 11) and torch.isfinite(counted).all() and counted.abs().max() > 1e-3
-    teacher.encoder.embed_positions.weight[:] = teacher.encoder.embed_positions.weight[0].clone()
-    torch.testing.assert_close(teacher.nearness(noises, layers=1, reach=5), torch.zeros(1, 2, 11), atol=1e-5, rtol=0)
-
-
 def test_recordings_share_windows_and_long_ones_are_cut_into_several(teacher, monkeypatch):
     heard = []
     original = teacher._window_features
