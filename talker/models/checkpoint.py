@@ -164,7 +164,9 @@ def _talker_config(values: dict[str, Any]) -> TalkerConfig:
     values = tuples(values)
     emotion = EmotionEncoderConfig(**tuples(dict(values.pop("emotion"))))
     prior = values.pop("prior")
-    return TalkerConfig(**values, emotion=emotion, prior=None if prior is None else MotionPriorConfig(**tuples(dict(prior))))
+    return TalkerConfig(
+        **values, emotion=emotion, prior=None if prior is None else MotionPriorConfig(**tuples(dict(prior)))
+    )
 
 
 def _load_own(folder: Path) -> Speech:
