@@ -30,6 +30,7 @@ LEVELS = 3.0
 """MEAD's levels of intensity."""
 
 _DRAWN_EMOTIONS = 1000
+_FELT_SHARE = 0.5  # Of how far emotions move a channel: by all of it, brows would count too little to be learnt soon.
 _STYLE_KEPT = 0.5  # Share of crops that are learnt in their speaker's style; the rest make the pivot.
 
 Batch = dict[str, Any]
@@ -143,7 +144,7 @@ def spoken_loss(speakers: Speakers, device: torch.device) -> MotionLoss:
     # An emotion moves brows and cheeks ten times as far as speech does: such motion has its own measure.
     strengths = random_strengths(_DRAWN_EMOTIONS, 1, FEATURE_FPS, np.random.default_rng(0))
     felt = _performed(torch.zeros(_DRAWN_EMOTIONS, 1, arkit.SHAPE_COUNT), strengths).std(0)[0].numpy()
-    plain, acted = (channel_scale(deviation).to(device) for deviation in (said, np.hypot(said, felt)))
+    plain, acted = (channel_scale(deviation).to(device) for deviation in (said, np.hypot(said, _FELT_SHARE * felt)))
 
     def loss(predicted: Tensor, wanted: Tensor, weight: Tensor, *, spoken: Tensor | None = None) -> Tensor:
         return curve_loss(predicted, wanted, weight, plain if spoken is None else acted, lips, spoken)
