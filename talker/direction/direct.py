@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from talker.animation import FaceAnimation
+from talker.animation import FaceAnimation, plain_meta
 from talker.audio import Audio
 from talker.direction.action_units import override, parse_action_units
 from talker.direction.performance import LAYER_FPS, Performance, performed_again
@@ -52,7 +52,7 @@ class Direction:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values by name."""
-        return asdict(self)
+        return plain_meta(asdict(self))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Direction":

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 from talker.animation import FaceAnimation
 from talker.direction.direct import Direction, direct
 from talker.direction.performance import AUTO, Performance
-from talker.direction.timeline import EmotionTimeline
+from talker.direction.timeline import EmotionTimeline, parse_time
 from talker.errors import TalkerError
 
 _Path = tuple[str, ...]
@@ -121,7 +121,7 @@ def _converted(name: str, value: Any, old: Any) -> Any:
         if isinstance(old, int):
             return int(text)
         if isinstance(old, tuple):
-            return tuple(float(word) for word in text.strip("()[]").replace(",", " ").split())
+            return tuple(parse_time(word, f"{name}={value}") for word in text.strip("()[]").replace(",", " ").split())
     except ValueError as error:
         kind = "whole number" if isinstance(old, int) else "number"
         hint = ", on or off" if isinstance(old, float) else ""

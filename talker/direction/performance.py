@@ -122,7 +122,7 @@ def perform_speech(
     learnt = _feels(model) and not calm
     spoken, phones = model.speak(samples, (None, strengths) if learnt else (None,), style)
     effort = np.zeros(frames, np.float32) if calm else _vocal_effort(audio, frames)
-    emotional = spoken[-1] if learnt or calm else perform(spoken[0], strengths, effort, seed)
+    emotional = spoken[-1] if learnt or calm else perform(spoken[0], strengths, effort, _natural(seed))
     # In halves, as the file keeps them: a take that is edited must see what it saw when it was new.
     heard = None if phones is None else phones.astype(np.float16)
     return Performance(spoken[0], emotional, strengths, effort, heard)
@@ -137,8 +137,13 @@ def performed_again(
     from talker.training.performances import perform
 
     strengths = scaled(EmotionTimeline.of(emotion).sample(LAYER_FPS, len(performance.speech)), intensity)
-    emotional = perform(performance.speech, strengths, performance.effort, seed)
+    emotional = perform(performance.speech, strengths, performance.effort, _natural(seed))
     return replace(performance, emotional=emotional, strengths=strengths)
+
+
+def _natural(seed: int) -> int:
+    """Any whole number as one that numpy's generators take."""
+    return seed & 0xFFFF_FFFF_FFFF_FFFF
 
 
 def _feels(model: "Model") -> bool:

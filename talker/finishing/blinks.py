@@ -168,6 +168,8 @@ def _closing(count: int, fps: float, blinks: np.ndarray) -> tuple[np.ndarray, np
     """(T,) how far the lids close, and (T,) the frame in which they meet."""
     closing, meeting = np.zeros(count, np.float32), np.arange(count)
     for start, close, reopen, depth in blinks:
+        if start * fps >= count:  # Who hardly blinks may do so in a million years.
+            continue
         # The lids meet on a frame, or a film at 24 a second would never show them shut.
         shut = np.ceil((start + close) * fps - 1e-6) / fps
         first, last = max(int((shut - close) * fps), 0), int((shut + _CLOSED + reopen) * fps) + 2
