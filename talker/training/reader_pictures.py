@@ -20,7 +20,7 @@ _PIECE = 24  # Pictures drawn at a time: few enough for the processor's caches.
 _FACTS = ("begins", "phones", "sets", "emotion", "intensity")
 
 # What a camera does to a clip: radians, zoom, shift in halves of the picture; gamma; how often it blurs and adds noise.
-_TILT, _ZOOM, _SHIFT = 0.05, (0.9, 1.12), 0.08
+_TILT, _ZOOM, _SHIFT = 0.02, (0.96, 1.05), 0.02
 _GAMMA = (0.8, 1.25)
 _BLURRED, _NOISY, _NOISE = 0.3, 0.3, (0.01, 0.05)
 

@@ -85,7 +85,7 @@ def test_the_stage_learns_and_its_checkpoint_speaks(
     monkeypatch.setattr(perceptual, "SEEN_SECONDS", 0.6)
     lessons, mine = Lessons([write_shards(tmp_path / "shards")]), tmp_path / "mine"
     losses = train_perceptual(lessons, mine, LoopOptions(60, 5e-3, average=0.9), start, readers, say=lambda _: None)
-    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:10])
+    assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:10])
     with (mine / "history.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert float(row["looks lips"]) >= 0 and float(row["looks emotion"]) >= 0
