@@ -14,7 +14,8 @@ from PIL import Image
 
 from talker.animation import FaceAnimation
 from talker.audio import Audio
-from talker.export.registry import write_animation
+from talker.export.html import write_comparison
+from talker.export.registry import ExportOptions, write_animation
 from talker.rigs import arkit
 from talker.rigs.user_mesh import load_head
 
@@ -277,6 +278,26 @@ def test_without_sound_the_wall_clock_drives(tmp_path):
         moved, passed = browser.evaluate("talker.time") - first, time.monotonic() - start
         assert moved == pytest.approx(passed / 2, abs=0.1)
         assert browser.evaluate("document.getElementById('mute').hidden")
+        assert browser.errors == []
+
+
+def test_two_takes_stand_side_by_side(take, tmp_path):
+    path = tmp_path / "compare.html"
+    calm = FaceAnimation(take.curves * 0.0, take.fps, take.audio, take.meta)
+    write_comparison(calm, take, path, ExportOptions())
+    with Chromium() as browser:
+        browser.open(path)
+        browser.evaluate("talkerReady")
+        browser.evaluate("talker.seek(0.5)")
+        assert browser.evaluate("document.getElementById('captions').innerText").split() == ["Before", "After"]
+        assert browser.evaluate("talker.takes.map(take => Boolean(take.sound))") == [False, True]
+        # The mouth is shut in the left column and open in the right one.
+        image = picture(browser)[60:560, :1000]
+        left, right = image[:, :500], image[:, 500:]
+        assert np.abs(left - right).max(axis=2).mean() > 3
+        browser.evaluate("talker.app.takes[1] = talker.app.takes[0]; talker.app.draw()")
+        image = picture(browser)[100:500, :1000]
+        assert np.abs(image[:, 60:440] - image[:, 560:940]).mean() < 3
         assert browser.errors == []
 
 
