@@ -14,6 +14,7 @@ from talker.inference import Model, load_model, neutral
 from talker.models.motion_prior import MotionPriorConfig
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.models.talker import Talker, TalkerConfig
+from talker.phones import PHONES
 from talker.resources import checkpoints_dir
 from talker.rigs import arkit
 
@@ -104,8 +105,18 @@ def test_strengths_that_are_none_are_refused(lively):
 def test_time_is_linear_in_the_length(lively):
     """Every piece sees a bounded context, so a shifted recording gives shifted curves."""
     sound = noise(30)
-    later = np.concatenate([np.zeros(25 * 16_000, np.float32), sound])
-    np.testing.assert_allclose(lively.curves(later)[25 * 50 + 60 :], lively.curves(sound)[60:], atol=2e-5)
+    later = np.concatenate([np.zeros(30 * 16_000, np.float32), sound])
+    np.testing.assert_allclose(lively.curves(later)[30 * 50 + 60 :], lively.curves(sound)[60:], atol=2e-5)
+
+
+def test_one_hearing_gives_every_mood_and_the_phones(lively, model):
+    sound, felt = noise(2.5), feelings(125)
+    (calm, moved), phones = lively.speak(sound, (None, felt))
+    np.testing.assert_allclose(calm, lively.curves(sound), atol=1e-5)
+    np.testing.assert_allclose(moved, lively.curves(sound, felt), atol=1e-5)
+    assert phones is None and np.abs(moved - calm).max() > 0.01
+    heard = model.speak(sound, (None,))[1]
+    assert heard.shape == (125, len(PHONES)) and heard.sum(axis=1) == pytest.approx(1, abs=1e-4)
 
 
 def test_animate_attaches_the_sound_and_keeps_time(lively):
