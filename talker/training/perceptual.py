@@ -24,6 +24,7 @@ from talker.rigs import arkit
 from talker.training import processes
 from talker.training.course import Batch, Course, Lessons
 from talker.training.directions import random_strengths
+from talker.training.hearing import hear
 from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop
 
@@ -117,7 +118,7 @@ def train_perceptual(
     def loss_at(step: int) -> Tensor:
         batch = next(batches)
         with torch.no_grad():
-            heard = speech.encoder(batch["samples"], batch["length"])
+            heard = hear(speech.encoder, batch["samples"], batch["length"])
         random = np.random.default_rng([options.seed, step, processes.number()])
         losses = exchange_losses(talker, heard, batch, course, onlookers, random)
         recent.append([float(loss.detach()) for loss in losses.values()])

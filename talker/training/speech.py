@@ -27,6 +27,7 @@ from talker.models.talker import Talker, TalkerConfig
 from talker.phones import PHONES
 from talker.training import processes
 from talker.training.course import Batch, Course, Lessons, MotionLoss
+from talker.training.hearing import hear
 from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop, is_saved
 from talker.training.speech_batches import SpeechBatch, SpeechBatches
@@ -58,7 +59,7 @@ class SpeechStudent(nn.Module):
 
     def loss(self, batch: SpeechBatch) -> dict[str, Tensor]:
         """What speech itself teaches, by name; "total" is what to descend."""
-        features = self.encoder(batch.samples, batch.lengths, _anywhere(self.encoder, len(batch.samples)))
+        features = hear(self.encoder, batch.samples, batch.lengths)
         weight = batch.known[..., None] / (batch.known.sum().clamp(min=1) * batch.heard.shape[-1])
         teacher = ((self.to_teacher(features).float() - batch.heard).square() * weight).sum()
         phones = nn.functional.cross_entropy(
@@ -70,15 +71,11 @@ class SpeechStudent(nn.Module):
 
     def face_loss(self, batch: Batch, loss: MotionLoss) -> Tensor:
         """What the faces of other speech teach."""
-        features = self.hear(batch)
+        features = hear(self.encoder, batch["samples"], batch["length"])
         frames = torch.ceil(batch["length"] / HOP_SAMPLES).long()
         predicted = self.talker(features, batch["strengths"], frames).float()
         with torch.autocast(predicted.device.type, enabled=False):  # A lip's width is less than bfloat16 can tell.
             return loss(predicted, batch["motion"], batch["weight"])
-
-    def hear(self, batch: Batch) -> Tensor:
-        """Features of a batch of filmed speech, wherever in a recording it may have been cut out."""
-        return self.encoder(batch["samples"], batch["length"], _anywhere(self.encoder, len(batch["samples"])))
 
     def _order_loss(self, features: Tensor, batch: SpeechBatch) -> Tensor:
         """Connectionist temporal classification, per phone, over the crops whose whole transcript is known."""
@@ -183,14 +180,8 @@ def measure_features(student: SpeechStudent, course: Course) -> None:
     """Set what the student's talker standardises features by from the first lessons."""
     batches = list(itertools.islice(course.batches(0), _MEASURED_BATCHES))
     with torch.inference_mode():
-        heard = [student.hear(batch)[batch["weight"] > 0] for batch in batches]
+        heard = [hear(student.encoder, b["samples"], b["length"])[b["weight"] > 0] for b in batches]
     student.talker.measure_features(torch.cat(heard))
-
-
-def _anywhere(encoder: SpeechEncoder, count: int) -> Tensor:
-    """(count,) frames of a recording that crops may begin at: places must not matter."""
-    last = encoder.config.places if encoder.config else 0
-    return torch.randint(max(last, 1), (count,))
 
 
 def _silently(_: str) -> None:

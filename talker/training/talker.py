@@ -21,6 +21,7 @@ from talker.training import processes
 from talker.training.board import Board
 from talker.training.course import Batch, Course, Lessons
 from talker.training.directions import random_strengths
+from talker.training.hearing import hear
 from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop
 from talker.training.native import NativeLessons
@@ -64,7 +65,7 @@ def train_talker(
     if loop.step == 0:
         some = [next(batches) for _ in range(_MEASURED_BATCHES)]
         with torch.inference_mode():
-            heard = [speech.encoder(batch["samples"], batch["length"]) for batch in some]
+            heard = [hear(speech.encoder, batch["samples"], batch["length"]) for batch in some]
         talker.measure_features(torch.cat([h[w > 0] for h, w in zip(heard, (b["weight"] for b in some), strict=True)]))
         loop.averaged |= {name: value.clone() for name, value in talker.state_dict().items()}
     judge = _Judge(talker, motion_prior, course)
@@ -74,7 +75,7 @@ def train_talker(
     def loss_at(step: int) -> Tensor:
         batch = next(batches)
         with torch.no_grad():
-            heard = speech.encoder(batch["samples"], batch["length"])
+            heard = hear(speech.encoder, batch["samples"], batch["length"])
         loss = judge.spoken(heard, batch)
         if course.perform is not None:
             random = np.random.default_rng([options.seed, step, processes.number()])
