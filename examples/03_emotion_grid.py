@@ -3,7 +3,7 @@
     python examples/03_emotion_grid.py                      # examples/images/emotion_grid.webp
     python examples/03_emotion_grid.py --head mine.glb --sound line.wav -o grid.webp
 
-The default model speaks neutrally; `talker.training.performances` makes of it what a talker learns emotions from.
+Every face is what `talker animate --emotion` writes, without blinks, gaze and head.
 """
 
 import argparse
@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from talker.animation import FaceAnimation
-from talker.audio import NETWORK_RATE, read_audio
+from talker.audio import read_audio
+from talker.direction.animate import animate
 from talker.emotion import EMOTIONS
 from talker.files import atomic_output
 from talker.inference import load_model
@@ -23,7 +24,6 @@ from talker.render.portrait import portrait_of
 from talker.render.stills import sheet
 from talker.rigs import arkit
 from talker.training.lips import Lips
-from talker.training.performances import perform
 
 INTENSITIES = (1 / 3, 2 / 3, 1.0)
 
@@ -44,16 +44,20 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=200, help="pixels of one face")
     parser.add_argument("-o", "--output", type=Path, default=folder / "images" / "emotion_grid.webp")
     arguments = parser.parse_args()
-    speech = load_model().curves(read_audio(arguments.sound).resample(NETWORK_RATE).samples)
-    vowel, closure = vowel_and_closure(speech)
+    audio, model = read_audio(arguments.sound), load_model()
+
+    def curves(label: str, intensity: float) -> np.ndarray:
+        still = {"blinks": False, "gaze": False, "head": False}
+        take = animate(audio, emotion=label, intensity=intensity, fps=FEATURE_FPS, model=model, **still)
+        return take.curves
+
+    vowel, closure = vowel_and_closure(curves("neutral", 1.0))
+    performed = {(label, intensity): curves(label, intensity) for label in EMOTIONS for intensity in INTENSITIES}
     faces, labels = [], []
     for frame, intensities in ((vowel, INTENSITIES), (closure, INTENSITIES[-1:])):
         for intensity in intensities:
-            for column, label in enumerate(EMOTIONS):
-                strengths = np.zeros((len(speech), len(EMOTIONS)), np.float32)
-                strengths[:, 0] = 1 - intensity
-                strengths[:, column] += intensity
-                faces.append(perform(speech, strengths)[frame])
+            for label in EMOTIONS:
+                faces.append(performed[label, intensity][frame])
                 labels.append(f"{label} {intensity:.0%}" if frame == vowel else f"{label}, shut")
     film = Film(FaceAnimation(np.stack(faces), FEATURE_FPS), portrait_of(arguments.head), arguments.size)
     with atomic_output(arguments.output) as temporary:

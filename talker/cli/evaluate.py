@@ -38,6 +38,8 @@ class Evaluate:
     """Part of the sets."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME")] = "default"
     """Weights to judge: "default", or a folder written by `talker train`."""
+    network: bool = False
+    """Judge what the network says, before it is finished."""
     emotions: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LABEL")] = ()
     """Judge the model once under each of these emotions at full intensity; neutral when not given."""
     readers: OptionalName = None
@@ -122,23 +124,26 @@ class Evaluate:
         return {name: (*JUDGES, lips, *feels.get(name, ())) for name in labels}
 
     def _models(self) -> "Iterator[tuple[str, System]]":
-        import numpy as np
-
-        from talker.emotion import EMOTIONS, require_emotion
+        from talker.audio import NETWORK_RATE, Audio
+        from talker.direction.animate import animate
+        from talker.emotion import require_emotion
         from talker.inference import load_model
-        from talker.models.speech_encoder import frame_count
+        from talker.models.speech_encoder import FEATURE_FPS
 
         for label in self.emotions:
             require_emotion(label)
         model, name = load_model(self.model), Path(self.model).name
 
         def talks(label: str) -> "System":
-            one_hot = np.eye(len(EMOTIONS), dtype=np.float32)[EMOTIONS.index(label)]
-            return lambda clip: model.curves(clip.samples, np.tile(one_hot, (frame_count(len(clip.samples)), 1)))
+            return lambda clip: animate(
+                Audio(clip.samples, NETWORK_RATE), emotion=label, fps=FEATURE_FPS, model=model
+            ).curves
 
         yield from ((f"{name} {label}", talks(label)) for label in self.emotions)
-        if not self.emotions:
-            yield name, lambda clip: model.curves(clip.samples)
+        if self.network:
+            yield f"{name} unfinished", lambda clip: model.curves(clip.samples)
+        elif not self.emotions:
+            yield name, talks("neutral")
 
     def _scores_by_truth(self) -> "Iterator[Score]":
         from talker.evaluation.clips import clip_of_take

@@ -9,6 +9,7 @@ from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.finishing.blinks import BlinkRates, blink
 from talker.finishing.closure import close_lips
+from talker.finishing.contrast import add_contrast
 from talker.finishing.cues import hear
 from talker.finishing.gaze import look, plan_gaze
 from talker.finishing.head import breathe, move_head
@@ -30,6 +31,7 @@ class FinishingOptions:
         head: How much the head moves.
         breath: How deep the breaths are that are seen.
         tongue: How far the tongue's tip comes for th, l, t, d and n, where phones are given.
+        contrast: How much of the contrast between open and shut lips is given back that a network's caution takes.
         silence: How much of what the mouth does in silence is taken away, at most all.
         closure: How much of the gap that is left at p, b and m is closed, at most all.
         look_at: `camera`, `X,Y,Z` in metres (to the subject's left, up, forward), or a timeline `left@2 camera@4`.
@@ -42,6 +44,7 @@ class FinishingOptions:
     head: float = 1.0
     breath: float = 1.0
     tongue: float = 1.0
+    contrast: float = 1.0
     silence: float = 1.0
     closure: float = 1.0
     look_at: str = "camera"
@@ -80,6 +83,8 @@ def finish(
         raise TalkerError(f"phones must have shape (frames, {len(PHONES)}), not {phones.shape}")
     cues = hear(take.audio, take.duration)
     curves = take.curves
+    if options.contrast > 0:
+        curves = add_contrast(curves, options.contrast)
     if options.closure > 0:
         curves = close_lips(curves, fps, phones, options.closure)
     if options.silence > 0:

@@ -23,7 +23,7 @@ from talker.resources import checkpoints_dir
 
 TALKER_FORMAT = "talker 3"
 PRIOR_FORMAT = "talker prior 1"
-SPEECH_FORMAT = "talker speech 1"
+SPEECH_FORMAT = "talker speech 2"
 
 _Weights = Mapping[str, Tensor]
 

@@ -10,6 +10,24 @@ from talker.errors import TalkerError
 from talker.models.speech_encoder import SpeechEncoder, frame_count, in_pieces
 
 
+class PhoneHead(nn.Module):
+    """Names the phone of a frame by the features around it."""
+
+    reach = 3
+    """Frames on either side that it looks at."""
+
+    def __init__(self, width: int, phones: int, hidden: int = 256) -> None:
+        super().__init__()
+        self.around = nn.Conv1d(width, hidden, 2 * self.reach + 1, padding=self.reach)
+        self.dropout = nn.Dropout(0.2)
+        self.name = nn.Linear(hidden, phones)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, T, width), zero beyond an item's end -> (B, T, phones), scores before the softmax."""
+        hidden = nn.functional.gelu(self.around(features.transpose(1, 2)).transpose(1, 2))
+        return self.name(self.dropout(hidden))
+
+
 class Speech(nn.Module):
     """A speech encoder and, where it has learned phones, the linear layer that names them.
 
@@ -19,11 +37,13 @@ class Speech(nn.Module):
         phone_head: The head, (width) -> (phones); a new one when None.
     """
 
-    def __init__(self, encoder: SpeechEncoder, phones: Sequence[str] = (), phone_head: nn.Linear | None = None) -> None:
+    def __init__(
+        self, encoder: SpeechEncoder, phones: Sequence[str] = (), phone_head: "PhoneHead | None" = None
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.phones = tuple(phones)
-        self.phone_head = (phone_head or nn.Linear(encoder.width, len(phones))) if phones else None
+        self.phone_head = (phone_head or PhoneHead(encoder.width, len(phones))) if phones else None
 
     def forward(self, samples: Tensor, lengths: Tensor | None = None, first_frame: int | Tensor = 0) -> Tensor:
         """Scores before the softmax, (B, ceil(N / 320), phones), of (B, N) samples at 16 kHz."""

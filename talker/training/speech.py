@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from talker.datasets.phone_times import grid_words
 from talker.errors import TalkerError
 from talker.models.checkpoint import load_speech, save_checkpoint, save_speech
-from talker.models.speech import Speech
+from talker.models.speech import PhoneHead, Speech
 from talker.models.speech_encoder import HOP_SAMPLES, SpeechEncoder, SpeechEncoderConfig
 from talker.models.talker import Talker, TalkerConfig
-from talker.phones import PHONES
+from talker.phones import PHONES, SILENCE, index
 from talker.training import processes
 from talker.training.course import Batch, Course, Lessons, MotionLoss
 from talker.training.hearing import hear
@@ -39,7 +39,7 @@ TEACHER = "whisper-base"
 TEACHER_LAYERS = (3, 5)
 """Of the teacher's six: the middle tells most of lips (see `talker.evaluation.speech_probe`), a later one of phones."""
 
-HEAD_STEPS = 150
+HEAD_STEPS, PHONE_STEPS = 150, 500
 
 _JUDGED_PER_SET = 40
 _PHONE_WEIGHT, _ORDER_WEIGHT, _FACE_WEIGHT = 0.3, 0.05, 6.0
@@ -54,7 +54,7 @@ class SpeechStudent(nn.Module):
         self.encoder = encoder
         self.talker = Talker(TalkerConfig(encoder.width, prior=None))
         self.to_teacher = nn.Linear(encoder.width, teacher_width * len(TEACHER_LAYERS))
-        self.phone_head = nn.Linear(encoder.width, len(PHONES))
+        self.phone_head = PhoneHead(encoder.width, len(PHONES))
         self.order_head = nn.Linear(encoder.width, len(PHONES) + 1)  # The last is "nothing new".
 
     def loss(self, batch: SpeechBatch) -> dict[str, Tensor]:
@@ -62,9 +62,7 @@ class SpeechStudent(nn.Module):
         features = hear(self.encoder, batch.samples, batch.lengths)
         weight = batch.known[..., None] / (batch.known.sum().clamp(min=1) * batch.heard.shape[-1])
         teacher = ((self.to_teacher(features).float() - batch.heard).square() * weight).sum()
-        phones = nn.functional.cross_entropy(
-            self.phone_head(features).float().transpose(1, 2), batch.labels, ignore_index=UNKNOWN, label_smoothing=0.05
-        )
+        phones = _phone_loss(self.phone_head(features), batch)
         order = self._order_loss(features, batch)
         total = teacher + _PHONE_WEIGHT * phones + _ORDER_WEIGHT * order
         return {"total": total, "teacher": teacher, "phones": phones, "order": order}
@@ -128,7 +126,8 @@ def train_speech(
     teacher = load_teacher(TEACHER, packages, options.bfloat16, device)
     with processes.first_alone():
         features.prepare(teacher, corpus, say)
-    batches = SpeechBatches([recording for recording in corpus if not recording.held_out], features, options.seed)
+    heard = [recording for recording in corpus if not recording.held_out]
+    batches = SpeechBatches(heard, features, options.seed)
     held_out = [recording for recording in corpus if recording.held_out]
 
     course = None if faces is None else faces.course(options.seed, device)
@@ -148,13 +147,18 @@ def train_speech(
     history = History(folder, resume)
     recent: dict[str, list[float]] = defaultdict(list)
 
-    def on_checkpoint(loop: TrainingLoop) -> None:
-        speech = Speech(student.encoder, PHONES, student.phone_head)
-        row = {f"training {name}": float(np.mean(values)) for name, values in recent.items()}
+    speech = Speech(student.encoder, PHONES, student.phone_head)
+
+    def save(weights: dict[str, Tensor]) -> None:
         if course is None:
-            save_speech(folder, speech, loop.averaged)
+            save_speech(folder, speech, weights)
         else:
-            save_checkpoint(folder, speech, student.talker, loop.averaged)
+            save_checkpoint(folder, speech, student.talker, weights)
+
+    def on_checkpoint(loop: TrainingLoop) -> None:
+        save(loop.averaged)
+        row = {f"training {name}": float(np.mean(values)) for name, values in recent.items()}
+        if course is not None:
             row |= course.validate(folder)
         row |= judge(student, loop.averaged, batches, held_out)
         recent.clear()
@@ -173,7 +177,15 @@ def train_speech(
                 recent[name].append(float(value.detach()))
             return losses["total"]
 
-        return loop.run(loss_at, on_checkpoint)
+        taught = loop.run(loss_at, on_checkpoint)
+    student.load_state_dict(loop.averaged)
+    told = SpeechBatches([recording for recording in heard if _tells_phones(recording)], features, options.seed)
+    for step, loss in enumerate(learn_phones(speech, told, PHONE_STEPS, options.bfloat16)):
+        if step % 50 == 0:
+            say(f"phones, step {step}: {loss:.3f}")
+    if processes.number() == 0:
+        save(student.state_dict())
+    return taught
 
 
 def measure_features(student: SpeechStudent, course: Course) -> None:
@@ -221,13 +233,13 @@ def judge(
         seen[recording.set] += 1
         if seen[recording.set] > _JUDGED_PER_SET:
             continue
-        features = torch.from_numpy(judged.encoder.features(recording.sound())).to(judged.phone_head.weight)
+        features = torch.from_numpy(judged.encoder.features(recording.sound())).to(judged.to_teacher.weight)
         wanted = batches.standardised(recording, np.arange(recording.frames))
         missed = judged.to_teacher(features).cpu() - torch.from_numpy(wanted)
         scores[f"unexplained {recording.set}"].append(float(missed.square().mean()))
         known = recording.labels != UNKNOWN
         if known.any():
-            said = judged.phone_head(features).argmax(-1).cpu().numpy()
+            said = judged.phone_head(features[None])[0].argmax(-1).cpu().numpy()
             scores[f"phone error {recording.set}"].append(float((said != recording.labels)[known].mean()))
     return {name: float(np.mean(values)) for name, values in scores.items()}
 
@@ -273,7 +285,7 @@ def learn_heads(
     """Let the heads learn to read the encoder as it is, so that it is not first pulled about by what they guess."""
     heads = nn.ModuleList([student.to_teacher, student.phone_head, student.order_head, student.talker])
     filmed = iter(()) if course is None else course.batches(2**31)
-    device = student.phone_head.weight.device
+    device = student.to_teacher.weight.device
     optimiser = torch.optim.AdamW(heads.parameters(), lr=3e-3)
     processes.share_weights(heads)
     student.encoder.requires_grad_(False)
@@ -290,3 +302,34 @@ def learn_heads(
         optimiser.step()
         yield loss["teacher"].item()
     student.encoder.requires_grad_(True)
+
+
+def learn_phones(speech: Speech, batches: SpeechBatches, steps: int, bfloat16: bool) -> Iterator[float]:
+    """Let the phone head catch up with an encoder that changes no more."""
+    head = cast(PhoneHead, speech.phone_head).train()
+    device = head.name.weight.device
+    optimiser = torch.optim.AdamW(head.parameters(), lr=2e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for step in range(steps):
+        batch = batches.at(2**31 + step).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            with torch.no_grad():
+                features = hear(speech.encoder, batch.samples, batch.lengths)
+            loss = _phone_loss(head(features), batch)
+        optimiser.zero_grad()
+        loss.backward()
+        processes.average_gradients(head)
+        optimiser.step()
+        schedule.step()
+        yield loss.item()
+    head.eval()
+
+
+def _tells_phones(recording: Recording) -> bool:
+    return bool(np.any((recording.labels != UNKNOWN) & (recording.labels != index(SILENCE))))
+
+
+def _phone_loss(scores: Tensor, batch: SpeechBatch) -> Tensor:
+    return nn.functional.cross_entropy(
+        scores.float().transpose(1, 2), batch.labels, ignore_index=UNKNOWN, label_smoothing=0.05
+    )

@@ -102,7 +102,7 @@ def test_each_step_moves_only_its_own_channels():
 
 def test_all_off_is_the_take_itself():
     take = silent(100, 30, babble(100 / 30))
-    off = FinishingOptions(blinks=0, gaze=0, head=0, breath=0, tongue=0, silence=0, closure=0)
+    off = FinishingOptions(blinks=0, gaze=0, head=0, breath=0, tongue=0, contrast=0, silence=0, closure=0)
     assert np.array_equal(finish(take, options=off).curves, take.curves)
 
 

@@ -11,6 +11,7 @@ from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.finishing import FinishingOptions, finish
 from talker.finishing.closure import LIPS, close_lips, gap_row
+from talker.finishing.contrast import PARTING, add_contrast
 from talker.finishing.cues import hear
 from talker.finishing.silence import MOUTH, rest_in_silence
 from talker.finishing.tongue import TONGUE, move_tongue
@@ -158,7 +159,7 @@ def test_noise_is_left_to_the_phones():
 
 def test_a_face_without_sound_keeps_its_mouth():
     take = FaceAnimation(talking(2, 60), 60)
-    done = finish(take, options=FinishingOptions(breath=0, closure=0))
+    done = finish(take, options=FinishingOptions(breath=0, contrast=0, closure=0))
     assert np.array_equal(done.channel("jawOpen"), take.channel("jawOpen"))
 
 
@@ -176,3 +177,23 @@ def test_the_tongue_comes_for_th_and_stays_in_a_shut_mouth():
 def test_phones_of_the_wrong_shape_are_refused():
     with pytest.raises(TalkerError, match=r"phones must have shape \(frames, \d+\), not \(3, 2\)"):
         finish(FaceAnimation(talking(1, 30), 30), phones=np.zeros((3, 2), np.float32))
+
+
+def test_contrast_opens_more_and_shuts_more():
+    curves = np.zeros((200, 61), np.float32)
+    jaw = np.linspace(0.0, 0.6, 200)
+    curves[:, arkit.INDEX["jawOpen"]] = jaw
+    before, after = (np.maximum(c[:, :52] @ gap_row(), 0.0) for c in (curves, add_contrast(curves)))
+    assert (np.diff(after) >= -1e-6).all()  # Whoever opens more still opens more.
+    assert after[before < 0.012].max() < 0.002 and after[0] == 0
+    assert (after[before > 0.06] > before[before > 0.06]).all() and (after - before).max() < 0.04
+    assert np.array_equal(add_contrast(curves, 0.0), curves)
+
+
+def test_contrast_owns_what_parts_the_lips():
+    random_take = np.random.default_rng(0).random((100, 61), np.float32)
+    done = add_contrast(random_take)
+    others = [i for i in range(61) if i not in PARTING]
+    assert np.array_equal(done[:, others], random_take[:, others])
+    assert (done[:, PARTING] != random_take[:, PARTING]).any()
+    assert done[:, PARTING].min() >= 0 and done[:, PARTING].max() <= 1
