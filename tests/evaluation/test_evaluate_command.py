@@ -61,17 +61,17 @@ def figures(folder: Path) -> dict[tuple[str, str], float]:
 
 
 def test_a_model_agrees_with_itself(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--sets", shards, "-o", tmp_path) == 0
-    found = figures(tmp_path)
-    assert found["default", "gap r"] > 0.999 and found["default", "width r"] > 0.999
-    assert found["default", "gap lag"] == 0 and found["default", "gap amplitude"] == pytest.approx(1, abs=0.01)
+    assert run("--sets", shards, "--network", "-o", tmp_path) == 0
+    found, name = figures(tmp_path), "default unfinished"
+    assert found[name, "gap r"] > 0.999 and found[name, "width r"] > 0.999
+    assert found[name, "gap lag"] == 0 and found[name, "gap amplitude"] == pytest.approx(1, abs=0.01)
     printed = capsys.readouterr().out
-    assert re.search(r"little +default +1 ", printed) and "report.html" in printed
+    assert re.search(r"little +default unfinished +1 ", printed) and "report.html" in printed
 
 
 def test_emotions_are_systems_of_their_own(shards: Path, tmp_path: Path) -> None:
     assert run("--sets", shards, "--emotions", "neutral", "angry", "-o", tmp_path) == 0
-    assert figures(tmp_path)["default neutral", "gap r"] > 0.999
+    assert 0.95 < figures(tmp_path)["default neutral", "gap r"] < 0.9999  # Finished: lips that came near meet.
     assert ("default angry", "gap r") in figures(tmp_path)
 
 

@@ -108,8 +108,8 @@ def test_an_encoder_that_always_hears_silence(synthesised, tmp_path, capsys):
     torch.manual_seed(0)
     speech = Speech(SpeechEncoder.from_config(TINY), PHONES)
     with torch.no_grad():
-        speech.phone_head.weight.zero_()
-        speech.phone_head.bias.copy_(torch.arange(len(PHONES)) * -1.0)
+        speech.phone_head.name.weight.zero_()
+        speech.phone_head.name.bias.copy_(torch.arange(len(PHONES)) * -1.0)
     save_speech(tmp_path / "model", speech)
     output, picture = tmp_path / "report.json", tmp_path / "phones.png"
     PhoneEvaluation(tmp_path, synthesised, str(tmp_path / "model"), output=output, picture=picture).run()
