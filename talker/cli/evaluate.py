@@ -135,9 +135,9 @@ class Evaluate:
         model, name = load_model(self.model), Path(self.model).name
 
         def talks(label: str) -> "System":
-            return lambda clip: animate(
-                Audio(clip.samples, NETWORK_RATE), emotion=label, fps=FEATURE_FPS, model=model
-            ).curves
+            return lambda clip: (
+                animate(Audio(clip.samples, NETWORK_RATE), emotion=label, fps=FEATURE_FPS, model=model).curves
+            )
 
         yield from ((f"{name} {label}", talks(label)) for label in self.emotions)
         if self.network:
