@@ -21,7 +21,7 @@ from talker.datasets.clip_work import Done
 from talker.datasets.mouth import MOUTH_MEASURES
 from talker.datasets.report import write_report
 from talker.datasets.samples import Curves, encode_json, encode_sound
-from talker.datasets.shards import key_of, write_finished
+from talker.datasets.shards import key_of, shard_path, write_finished
 from talker.datasets.stream import ShardStream, StreamOptions
 from talker.models.speech_encoder import FEATURE_FPS
 from talker.models.talker import Talker, TalkerConfig
@@ -69,17 +69,26 @@ class Teach:
 
     def run(self) -> None:
         """Learn, then write what is missing, shard by shard."""
-        ears = Ears.load(self.packages)
-        faces = self._learn(ears)
         corpus = read_corpus(self.data, self.synthesised, _say)
         speech = [recording for recording in corpus if not recording.held_out and recording.set not in _FILMED]
-        self.output.mkdir(parents=True, exist_ok=True)
-        for number, begin in enumerate(range(0, len(speech), _RECORDINGS_PER_SHARD)):
-            some = speech[begin : begin + _RECORDINGS_PER_SHARD]
-            clips = ((key_of(SET, f"{r.set}-{r.id}"), _clip(r, shapes)) for r, shapes in _taught(faces, ears, some))
-            write_finished(f"train-{number:06d}", clips, self.output)
-            _say(f"{begin + len(some)} of {len(speech)} recordings")
+        parts = [
+            speech[begin : begin + _RECORDINGS_PER_SHARD] for begin in range(0, len(speech), _RECORDINGS_PER_SHARD)
+        ]
+        missing = {f"train-{number:06d}": part for number, part in enumerate(parts)}
+        missing = {name: part for name, part in missing.items() if not shard_path(self.output, name).is_file()}
+        if missing:
+            self._write(missing)
         write_report(self.output)
+
+    def _write(self, shards: dict[str, list[Recording]]) -> None:
+        ears = Ears.load(self.packages)
+        faces = self._learn(ears)
+        self.output.mkdir(parents=True, exist_ok=True)
+        for name, recordings in shards.items():
+            taught = _taught(faces, ears, recordings)
+            clips = ((key_of(SET, f"{r.set}-{r.id}"), _clip(r, shapes)) for r, shapes in taught)
+            write_finished(name, clips, self.output)
+            _say(f"{name}: {len(recordings)} recordings")
 
     def _learn(self, ears: "Ears") -> "Faces":
         speakers = Speakers.measure(self.shards, "train", shippable=True)

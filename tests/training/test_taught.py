@@ -27,10 +27,12 @@ class FakeEars(Ears):
 
 @pytest.fixture
 def teach(tmp_path, monkeypatch):
+    monkeypatch.setattr(taught, "LAYERS", taught.LAYERS[:1])
+    monkeypatch.setattr(taught, "BATCH", 8)
     monkeypatch.setattr(Ears, "load", classmethod(lambda cls, packages: FakeEars({})))
     data, synthesised = write_speech(tmp_path)
     shards = write_shards(tmp_path / "filmed")
-    return Teach((shards,), data, tmp_path, tmp_path / "taught", synthesised, steps=60, seeds=1)
+    return Teach((shards,), data, tmp_path, tmp_path / "taught", synthesised, steps=40, seeds=2)
 
 
 def test_speech_gets_the_faces_that_were_learnt(teach):
