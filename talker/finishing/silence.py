@@ -20,7 +20,9 @@ MOUTH: tuple[int, ...] = tuple(
 
 _BEFORE, _AFTER = 0.16, 0.16  # Seconds around speech in which the mouth is free: it opens early and closes late.
 _FADE = 0.14  # Seconds from free to rest.
-_SILENT = 0.6  # Probability of silence from which on a sound is none of a mouth.
+_SILENT = 0.6  # Probability of silence from which on a sound is none of a mouth;
+_SILENT_FOR_LONG = 0.75  # its mean over so many seconds, from which on what sounds like a voice is music.
+_LONG = 0.3
 
 
 def rest_in_silence(
@@ -59,14 +61,16 @@ def rest_in_silence(
 
 def _freedom(cues: Cues, phones: np.ndarray | None) -> np.ndarray:
     """(N,) 1 in and around speech, 0 well away from it."""
-    from scipy.ndimage import maximum_filter1d
+    from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
     active = cues.sounding
     if phones is not None:
         # Told by phones, a bang or music without words is silence too.
         known = np.full(len(active), phones[-1, PHONES.index(SILENCE)])
         known[: len(phones)] = phones[: len(active), PHONES.index(SILENCE)]
-        active = cues.speaking | (active & (known < _SILENT))
+        size = round(_LONG * CUE_FPS)
+        around = uniform_filter1d(known.astype(float), size, mode="nearest")
+        active = (cues.speaking & (around < _SILENT_FOR_LONG)) | (active & (known < _SILENT))
     before, after, fade = (round(seconds * CUE_FPS) for seconds in (_BEFORE, _AFTER, _FADE))
     window = np.hanning(fade + 3)[1:-1]
     # As much wider as the fade is long on either side, so that it is all outside what must be free.

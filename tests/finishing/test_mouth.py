@@ -197,3 +197,15 @@ def test_contrast_owns_what_parts_the_lips():
     assert np.array_equal(done[:, others], random_take[:, others])
     assert (done[:, PARTING] != random_take[:, PARTING]).any()
     assert done[:, PARTING].min() >= 0 and done[:, PARTING].max() <= 1
+
+
+def test_music_that_sounds_like_a_voice_moves_no_mouth():
+    audio = voice(6, [(0, 6)])  # Held for six seconds: pitched and loud.
+    curves, heard = talking(6, 50), hear(audio, 6)
+    assert heard.speaking.mean() > 0.9
+    music = phones_of([], 6)
+    assert gap(rest_in_silence(curves, 50, heard, neutral(300), music))[25:-25].max() < 0.01
+    word = phones_of([("a", 2.0, 2.4)], 6)
+    spoken = gap(rest_in_silence(curves, 50, heard, neutral(300), word))
+    np.testing.assert_allclose(spoken[100:120], gap(curves)[100:120], atol=1e-6)
+    assert spoken[200:275].max() < 0.01
