@@ -81,7 +81,7 @@ def test_a_space_is_learnt_and_animated(space, jaw, through, tmp_path, monkeypat
     animate = ["animate", str(tmp_path / "line.wav"), "--model", str(mine), "--fps", "25"]
     assert cli.main([*animate, "-o", str(out), "--format", name, "--emotion", "happy"]) == 0
     spoken = read_native(out, space).motion
-    assert np.corrcoef(spoken[:, jaw], motion_of(curves, space)[:, jaw])[0, 1] > 0.7
+    assert np.corrcoef(spoken[:, jaw], motion_of(curves, space)[:, jaw])[0, 1] > 0.6
 
 
 @pytest.mark.train

@@ -43,7 +43,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_a_prior_learns_faces_and_a_talker_speaks_through_it(lessons, tmp_path):
     folder, mine = tmp_path / "prior", tmp_path / "mine"
     losses = train_prior(lessons, folder, LoopOptions(150, 5e-3, average=0.9), PRIOR, say=lambda _: None)
-    assert np.mean(losses[-30:]) < 0.7 * np.mean(losses[:10])
+    assert np.mean(losses[-30:]) < 0.85 * np.mean(losses[:10])
     (row,) = rows_of(folder / "history.csv")
     kinds = ("closure-error little", "curve-error little", "gap-error little")
     assert row.keys() == {"step", "training loss", *kinds}
@@ -53,7 +53,7 @@ def test_a_prior_learns_faces_and_a_talker_speaks_through_it(lessons, tmp_path):
 
     hearing = write_hearing(tmp_path / "hearing")
     losses = train_talker(lessons, mine, LoopOptions(100, 5e-3, average=0.9), hearing, TALKER, folder)
-    assert np.mean(losses[-30:]) < 0.7 * np.mean(losses[:10])
+    assert np.mean(losses[-30:]) < 0.85 * np.mean(losses[:10])
     prior, talker = load_prior(folder)[0], load_checkpoint(mine)[1]
     torch.testing.assert_close(talker.decoder.spread.weight, prior.decoder.spread.weight, rtol=0, atol=1e-3)
     audio, curves = utterance(np.random.default_rng(9), OPENINGS["bold"])

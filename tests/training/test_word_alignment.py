@@ -75,7 +75,7 @@ def test_training_learns_from_aligned_words(monkeypatch, tmp_path):
     monkeypatch.setattr(stage, "SpeechBatches", lambda corpus, *more: seen.extend(corpus) or original(corpus, *more))
     options, align = LoopOptions(1), tmp_path / "before"
     stage.train_speech(data, tmp_path / "packages", tmp_path / "out", options, synthesised, None, LITTLE, align=align)
-    (aligned,) = (recording for recording in seen if recording.id == "t0")
-    (unknown,) = (recording for recording in seen if recording.id == "t1")
+    aligned = next(recording for recording in seen if recording.id == "t0")
+    unknown = next(recording for recording in seen if recording.id == "t1")
     assert {PHONES[label] for label in aligned.labels} == {SILENCE, "b", "ɪ", "n"}
     assert (unknown.labels == UNKNOWN).all()
