@@ -137,16 +137,14 @@ def train_speech(
         start_from_whisper(student.encoder, teacher)
         if course is not None:
             measure_features(student, course)
-        for step, loss in enumerate(learn_heads(student, batches, HEAD_STEPS, options.bfloat16, course)):
-            if step % 50 == 0:
-                say(f"heads, step {step}: {loss:.3f} of the teacher's variance unexplained")
+        heads = learn_heads(student, batches, HEAD_STEPS, options.bfloat16, course)
+        _tell(heads, "heads, step {}: {:.3f} of the teacher's variance unexplained", say)
     loop = TrainingLoop(student, folder, options)
     if resume:
         loop.resume()
     filmed = iter(()) if course is None else course.batches(loop.step)
     history = History(folder, resume)
     recent: dict[str, list[float]] = defaultdict(list)
-
     speech = Speech(student.encoder, PHONES, student.phone_head)
 
     def save(weights: dict[str, Tensor]) -> None:
@@ -180,9 +178,7 @@ def train_speech(
         taught = loop.run(loss_at, on_checkpoint)
     student.load_state_dict(loop.averaged)
     told = SpeechBatches([recording for recording in heard if _tells_phones(recording)], features, options.seed)
-    for step, loss in enumerate(learn_phones(speech, told, PHONE_STEPS, options.bfloat16)):
-        if step % 50 == 0:
-            say(f"phones, step {step}: {loss:.3f}")
+    _tell(learn_phones(speech, told, PHONE_STEPS, options.bfloat16), "phones, step {}: {:.3f}", say)
     if processes.number() == 0:
         save(student.state_dict())
     return taught
@@ -194,6 +190,13 @@ def measure_features(student: SpeechStudent, course: Course) -> None:
     with torch.inference_mode():
         heard = [hear(student.encoder, b["samples"], b["length"])[b["weight"] > 0] for b in batches]
     student.talker.measure_features(torch.cat(heard))
+
+
+def _tell(losses: Iterator[float], text: str, say: Callable[[str], None]) -> None:
+    """Take the steps, and say how every fiftieth went."""
+    for step, loss in enumerate(losses):
+        if step % 50 == 0:
+            say(text.format(step, loss))
 
 
 def _silently(_: str) -> None:
