@@ -5,6 +5,7 @@ import numpy as np
 from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE
 from talker.training import codecs
+from talker.training.unspoken import unspoken
 
 SPEEDS = (0.85, 1.2)
 """Between these a voice still sounds like somebody's."""
@@ -98,7 +99,7 @@ def set_loudness(samples: np.ndarray, random: np.random.Generator) -> np.ndarray
 def mute(
     samples: np.ndarray, curves: np.ndarray, fps: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Now and then silence a stretch of sound, digitally or down to a whisper of noise: there the face rests.
+    """Now and then silence a stretch of sound, or put noise or music in its place: there the face rests.
 
     The curves, (T, C) at `fps`, ease to zero and back within a tenth of a second.
     """
@@ -109,13 +110,22 @@ def mute(
     begin = random.uniform(-0.3, seconds - 0.3) if length < seconds else 0.0
     first, last = (int(np.clip(t * NETWORK_RATE, 0, len(samples))) for t in (begin, begin + length))
     out = samples.copy()
-    floor = 0.0 if random.random() < 0.5 else 10 ** (random.uniform(-90, -55) / 20)
-    out[first:last] = floor * random.standard_normal(last - first)
+    out[first:last] = _instead_of_speech(last - first, random)
     times = np.arange(len(curves)) / fps
     open_share = np.clip(np.maximum(begin - times, times - begin - length) / 0.1 + 1.0, 0.0, 1.0)
     if length >= seconds:
         open_share[:] = 0.0
     return out, curves * open_share[:, None]
+
+
+def _instead_of_speech(count: int, random: np.random.Generator) -> np.ndarray:
+    """Digital silence, a whisper of noise, or something as loud as a voice."""
+    kind = random.random()
+    if kind < 0.35 or not count:
+        return np.zeros(count)
+    if kind < 0.7:
+        return 10 ** (random.uniform(-90, -55) / 20) * random.standard_normal(count)
+    return np.clip(10 ** (random.uniform(-25, 5) / 20) * unspoken(count, random), -1.0, 1.0)
 
 
 def _loudness(samples: np.ndarray) -> float:

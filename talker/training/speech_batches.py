@@ -13,6 +13,7 @@ from talker.models.speech_encoder import FEATURE_FPS, frame_count
 from talker.phones import SILENCE, index
 from talker.training import augment, processes
 from talker.training.speech_corpus import UNKNOWN, Recording, TeacherFeatures
+from talker.training.unspoken import unspoken
 
 CROP_SECONDS = 4.0
 BATCH = 16
@@ -20,7 +21,7 @@ SPEEDS = (0.87, 1.15)
 SET_SHARES = {"speechocean762": 3, "grid_s1": 2, "javanese_audio": 3, "emodb": 2, "facegood": 1, "synthesised": 5}
 """Crops of each set in sixteen, when all are there."""
 
-_WITHOUT_SPEECH = 0.06  # Share of crops that are noise, tones or chords.
+_WITHOUT_SPEECH = 0.06  # Share of crops that are noise or music.
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,9 @@ class SpeechBatches:
         return samples + babble * (ratio * samples.std() / max(float(np.std(babble)), 1e-6))
 
     def _without_speech(self, random: np.random.Generator) -> _Crop:
-        """Noise, a chord or a melody: the mouth has nothing to say."""
+        """Noise or music: the mouth has nothing to say."""
         count = int(CROP_SECONDS * NETWORK_RATE)
-        samples = _music(count, random) if random.random() < 0.6 else _noise(count, random)
-        samples = augment.limit_band(augment.add_room(samples, random), random)
+        samples = augment.limit_band(augment.add_room(unspoken(count, random), random), random)
         samples = augment.set_loudness(samples, random).astype(np.float32)
         frames = frame_count(count)
         heard = np.zeros((frames, len(self.mean)), np.float32)
@@ -142,26 +142,6 @@ def _played(recording: Recording, begin: float, seconds: float, speed: float) ->
     first, last = int(position[0]), int(position[-1]) + 2
     sound = recording.samples[first:last].astype(np.float32) / 32768.0
     return np.interp(position - first, np.arange(len(sound)), sound)
-
-
-def _music(count: int, random: np.random.Generator) -> np.ndarray:
-    """One to four voices, each with one long note or a note every half second."""
-    times = np.arange(count) / NETWORK_RATE
-    samples = np.zeros(count)
-    for _ in range(int(random.integers(1, 5))):
-        pitch = 2.0 ** random.uniform(np.log2(60.0), np.log2(4000.0))
-        notes = pitch * 2.0 ** (random.integers(-12, 13, size=8)[(times * 2).astype(int) % 8] / 12.0)
-        if random.random() < 0.5:
-            notes = np.full(count, pitch)
-        phase = np.cumsum(notes) * (2 * np.pi / NETWORK_RATE)
-        samples += np.sin(phase) + random.uniform(0, 0.5) * np.sin(2 * phase) * random.uniform(0.2, 1.0)
-    return samples
-
-
-def _noise(count: int, random: np.random.Generator) -> np.ndarray:
-    """Noise of a random colour."""
-    samples = augment.add_noise(random.standard_normal(count), random)
-    return np.convolve(samples, random.standard_normal(8), "same")
 
 
 def _padded(crops: Sequence[_Crop]) -> SpeechBatch:
