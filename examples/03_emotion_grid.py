@@ -23,7 +23,7 @@ from talker.render.film import Film
 from talker.render.portrait import portrait_of
 from talker.render.stills import sheet
 from talker.rigs import arkit
-from talker.training.lips import Lips
+from talker.rigs.lips import Lips
 
 INTENSITIES = (1 / 3, 2 / 3, 1.0)
 

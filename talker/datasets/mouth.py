@@ -6,7 +6,8 @@ rest for everybody. Talkers are trained and judged by them next to the curves.
 
 import numpy as np
 
-from talker.tracking.face_model import CHIN, MOUTH_CORNERS, FaceModel
+from talker.rigs.landmark_numbers import CHIN, MOUTH_CORNERS
+from talker.tracking.face_model import FaceModel
 from talker.tracking.person import Person, lip_gap
 from talker.tracking.pose import solve_pose
 

@@ -11,12 +11,12 @@ from talker.audio import Audio
 from talker.datasets.sync import Delay
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
-from talker.tracking.face_model import BROWS, CHIN, MOUTH_CORNERS, FaceModel
+from talker.rigs.landmark_numbers import BROWS, MOUTH
+from talker.tracking.face_model import FaceModel
 from talker.tracking.person import lip_gap
 from talker.tracking.rest import silent_frames
 
 _FEWEST_SILENT = 5
-_MOUTH = (*MOUTH_CORNERS, 0, 17, 13, 14, 82, 87, 312, 317, CHIN)
 
 # Limits beyond which a clip teaches the wrong thing.
 SMALLEST_FACE_SHARE = 0.8
@@ -139,7 +139,7 @@ def measure(
         crowd_share=None if seen is None else float((seen.face_count > 1).mean()),
         confidence=None if seen is None else float(seen.confidence.mean()),
         silent_share=float(silent.mean()),
-        jitter=_jitter(faces[:, model.at(*_MOUTH)], still) if still.sum() >= _FEWEST_SILENT else None,
+        jitter=_jitter(faces[:, model.at(*MOUTH)], still) if still.sum() >= _FEWEST_SILENT else None,
         rest=_unrest(faces, used) if neutral and used.sum() >= _FEWEST_SILENT else None,
         opening=float(lip_gap(faces, model).std()),
         sync=delay.correlation,
@@ -158,7 +158,7 @@ def opening_of(take: FaceAnimation) -> np.ndarray:
 @lru_cache(maxsize=1)
 def probe() -> FaceModel:
     """The few landmarks of the default head that are looked at, and what the shapes do to them."""
-    return FaceModel.of(HeadMesh.load(), np.array(sorted({*_MOUTH, *BROWS["Left"], *BROWS["Right"]})))
+    return FaceModel.of(HeadMesh.load(), np.array(sorted({*MOUTH, *BROWS["Left"], *BROWS["Right"]})))
 
 
 def posed_landmarks(take: FaceAnimation) -> np.ndarray:
@@ -175,7 +175,7 @@ def _jitter(points: np.ndarray, still: np.ndarray) -> float:
 
 def _unrest(faces: np.ndarray, silent: np.ndarray) -> float:
     model = probe()
-    at = model.at(*_MOUTH, *BROWS["Left"], *BROWS["Right"])
+    at = model.at(*MOUTH, *BROWS["Left"], *BROWS["Right"])
     moved = np.median(faces[silent][:, at], axis=0) - model.neutral[at]
     return float(np.sqrt((moved**2).sum(-1).mean()))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from talker.audio import NETWORK_RATE, Audio
+from talker.rigs.landmark_numbers import GAP_LOWER, GAP_UPPER
 from talker.tracking.landmarks import LandmarkTrack
 
 RATE = 100
@@ -24,7 +25,6 @@ LARGEST = 0.5
 
 WEIGHTS_PATH = Path(__file__).with_name("sync_weights.json")
 
-_INNER_LIPS = ((82, 87), (13, 14), (312, 317))
 _WINDOW, _HOP, _FFT = 400, NETWORK_RATE // RATE, 512
 _BANDS, _LOWEST_HZ, _HIGHEST_HZ = 26, 60.0, 7600.0
 _BLOCK_FRAMES = 4096
@@ -120,8 +120,8 @@ def lip_opening(track: LandmarkTrack) -> np.ndarray:
     points = track.points()
     points[~track.found] = 0
     unit = np.linalg.norm((points[:, 33] - points[:, 263])[:, :2], axis=1)
-    gaps = [np.linalg.norm((points[:, a] - points[:, b])[:, :2], axis=1) for a, b in _INNER_LIPS]
-    return np.mean(gaps, axis=0) / np.maximum(unit, 1.0)
+    gaps = np.linalg.norm((points[:, GAP_UPPER] - points[:, GAP_LOWER])[..., :2], axis=2)
+    return gaps.mean(1) / np.maximum(unit, 1.0)
 
 
 def shifted(audio: Audio, seconds: float) -> Audio:

@@ -14,8 +14,8 @@ from talker.datasets.stream import ShardStream, StreamOptions
 from talker.errors import TalkerError
 from talker.models.speech_encoder import FEATURE_FPS, frame_count
 from talker.rigs import arkit
+from talker.rigs.lips import Lips
 from talker.tracking.rest import silent_frames
-from talker.training.lips import Lips
 
 _LONGEST_SECONDS = 60.0  # Of a clip in shards: what comes later is not judged.
 

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 from talker.files import atomic_output
 from talker.render.portrait import Camera, Portrait
 from talker.render.stills import sheet
+from talker.rigs import landmark_numbers as face
 from talker.rigs.head_mesh import HeadMesh
-from talker.tracking import face_model as face
 from talker.tracking.landmarks import LandmarkTrack
 from talker.tracking.solve import Solution
 

@@ -16,7 +16,7 @@ from talker.evaluation.clips import Clip, mouth_of
 from talker.evaluation.metrics import Closures
 from talker.models.speech_encoder import FEATURE_FPS
 from talker.rigs import arkit
-from talker.tracking.face_model import MOUTH_CORNERS
+from talker.rigs.landmark_numbers import MOUTH
 
 if TYPE_CHECKING:
     from talker.models.voice_emotion import VoiceEmotion
@@ -56,7 +56,6 @@ FIGURES: dict[str, str] = {
 
 _SHARES = ("emotion seen",)  # Yes or no in each clip: the mean tells, the median does not.
 
-_MOUTH_POINTS = (*MOUTH_CORNERS, 0, 17, 13, 14, 82, 87, 312, 317, 152)
 _UPPER = [
     i
     for i, name in enumerate(arkit.SHAPES)
@@ -223,9 +222,8 @@ def _effort_network() -> "VoiceEmotion":
 @lru_cache(maxsize=1)
 def _mouth_basis() -> np.ndarray:
     from talker.rigs.head_mesh import HeadMesh
-    from talker.tracking.sighting import landmark_basis
 
-    return landmark_basis(HeadMesh.load())[1][:, _MOUTH_POINTS, :2]
+    return HeadMesh.load().landmark_basis()[1][:, MOUTH, :2]
 
 
 def _mouth_points(curves: np.ndarray) -> np.ndarray:

@@ -18,7 +18,8 @@ import torch
 from talker.evaluation.metrics import jitter
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
-from talker.tracking.face_model import CHIN, RIGID
+from talker.rigs.landmark_numbers import CHIN, GAP_LOWER, GAP_UPPER, MOUTH, NOSE_BRIDGE, OUTER_EYE_CORNERS
+from talker.tracking.face_model import RIGID
 from talker.tracking.landmarks import LandmarkTrack, read_track_set
 from talker.tracking.person import closed_gap
 from talker.tracking.pose import solve_pose
@@ -36,7 +37,6 @@ ACTED = re.compile(r"\d\d-\d\d-\d\d_\d\d")
 NEUTRAL, ANGRY = "01", "06"
 
 _CHIN_ROUNDS = 3
-_MOUTH = (61, 291, 0, 17, 13, 14, 82, 87, 312, 317, 152)
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Face:
         unit = np.linalg.norm(points[:, 33] - points[:, 263], axis=1)
         up = points[..., 1] / unit[:, None]
         return cls(
-            gap=(up[:, [82, 13, 312]] - up[:, [87, 14, 317]]).mean(1),
+            gap=(up[:, GAP_UPPER] - up[:, GAP_LOWER]).mean(1),
             width=np.linalg.norm((points[:, 61] - points[:, 291])[:, :2], axis=1) / unit,
-            chin=up[:, 168] - up[:, 152],
+            chin=up[:, NOSE_BRIDGE] - up[:, CHIN],
             lids=(up[:, [159, 386]] - up[:, [145, 374]]).mean(1),
             brows=(up[:, [105, 66, 334, 296]] - up[:, [33, 133, 263, 362]]).mean(1),
         )
@@ -90,7 +90,7 @@ def chin_drop(points: np.ndarray) -> np.ndarray:
     """
     used = np.array([*RIGID, CHIN])
     weights = np.array([*RIGID.values(), 0.0])
-    bridge, right, left = (list(RIGID).index(landmark) for landmark in (168, 33, 263))
+    bridge, right, left = (list(RIGID).index(landmark) for landmark in (NOSE_BRIDGE, *OUTER_EYE_CORNERS))
     mean, points = aligned(points)[:, used].mean(0), points[:, used]
     for _ in range(_CHIN_ROUNDS):
         mean = mean / np.linalg.norm(mean[right] - mean[left])
@@ -170,7 +170,7 @@ def measure(track: LandmarkTrack, solution: Solution, head: HeadMesh, touching: 
 
 def _mouth(posed: np.ndarray) -> np.ndarray:
     """(T, 478, 3) -> (T, N, 2) points of the mouth in eye distances."""
-    return posed[:, _MOUTH, :2] / np.linalg.norm(posed[0, 33] - posed[0, 263])
+    return posed[:, MOUTH, :2] / np.linalg.norm(posed[0, 33] - posed[0, 263])
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

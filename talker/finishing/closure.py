@@ -123,6 +123,6 @@ def _narrow(out: np.ndarray, missing: np.ndarray, row: np.ndarray) -> None:
 
 def gap_row() -> np.ndarray:
     """(52,) what each shape at 1 adds to the gap, in eye distances."""
-    from talker.training.lips import Lips
+    from talker.rigs.lips import Lips
 
     return Lips.of_default_head().rows[:, 0].numpy().astype(np.float64)

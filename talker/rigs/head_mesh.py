@@ -16,6 +16,7 @@ from talker.errors import TalkerError
 from talker.files import read_arrays
 from talker.resources import rigs_dir
 from talker.rigs import arkit
+from talker.rigs.landmark_numbers import OUTER_EYE_CORNERS
 
 PARTS: tuple[str, ...] = ("skin", "left_eye", "right_eye", "teeth_upper", "teeth_lower", "tongue", "lashes")
 LANDMARK_COUNT = 478
@@ -153,6 +154,17 @@ class HeadMesh:
         """MediaPipe's landmarks on posed vertices: (..., V, 3) -> (..., 478, 3)."""
         corners = vertices[..., self.faces[self.landmark_faces], :]
         return (corners * self.landmark_weights[:, :, None]).sum(-2)
+
+    def landmark_basis(self) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks of the resting head (478, 3) and what each shape adds to them (52, 478, 3), in eye distances.
+
+        The origin is the middle between the outer corners of the eyes.
+        """
+        rest = self.landmarks_of(self.neutral).double()
+        moves = torch.stack([self.landmarks_of(delta) for delta in self.deltas]).double()
+        corners = rest[list(OUTER_EYE_CORNERS)]
+        unit = (corners[0] - corners[1]).norm()
+        return ((rest - corners.mean(0)) / unit).numpy(), (moves / unit).numpy()
 
     def _as_tensor(self, curves: FaceAnimation | Tensor) -> Tensor:
         if isinstance(curves, FaceAnimation):

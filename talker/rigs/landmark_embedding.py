@@ -19,6 +19,7 @@ from talker.errors import TalkerError
 from talker.render.portrait import Camera, Portrait
 from talker.rigs import arkit
 from talker.rigs.head_mesh import LANDMARK_COUNT, HeadMesh
+from talker.rigs.landmark_numbers import INNER_LIPS_LOWER, INNER_LIPS_UPPER
 
 POSES: tuple[dict[str, float], ...] = (
     {},
@@ -43,10 +44,6 @@ _SEEN = 0.2  # Share of the views in which a vertex must be visible to carry a l
 _LIP_SLACK = 0.0005  # Metres between touching lips that weigh as much as one pixel in every view.
 _SYMMETRIC = 1e-4  # Metres by which the halves of a symmetric head may differ.
 _GRID = 8  # Steps along an edge of the triangles searched in the end.
-# Landmarks of the upper and lower lip's inner edges that touch when the mouth is shut.
-_INNER_LIPS = tuple(
-    zip((191, 80, 81, 82, 13, 312, 311, 310, 415), (95, 88, 178, 87, 14, 317, 402, 318, 324), strict=True)
-)
 _IRIS_RINGS = {"right_eye": range(468, 473), "left_eye": range(473, 478)}  # Centre, then four points of its edge.
 
 Landmarker = Callable[[np.ndarray], np.ndarray]
@@ -184,7 +181,7 @@ class _Surface:
             faces, weights, cost = self.around(landmark)
             best = np.argmin(cost)
             best_faces[landmark], best_weights[landmark] = faces[best], weights[best]
-        for upper, lower in _INNER_LIPS:
+        for upper, lower in zip(INNER_LIPS_UPPER, INNER_LIPS_LOWER, strict=True):
             chosen = self._touching(upper, lower)
             for landmark, (face, weight) in zip((upper, lower), chosen, strict=True):
                 best_faces[landmark], best_weights[landmark] = face, weight

@@ -9,8 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from talker.rigs.landmark_numbers import OUTER_LIPS
+
 _LIPS = (
-    *(61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
+    *OUTER_LIPS,
     *(76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306, 307, 320, 404, 315, 16, 85, 180, 90, 77),
 )
 _AROUND = (

@@ -8,33 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from talker.rigs import arkit
+from talker.rigs import landmark_numbers as face
 from talker.rigs.head_mesh import HeadMesh
-from talker.tracking.sighting import landmark_basis, seen_moves
-
-# MediaPipe's landmark numbers; left and right are the subject's own.
-INNER_LIPS_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
-INNER_LIPS_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324)
-OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-MOUTH_CORNERS = (61, 291)
-LIPS = (*OUTER_LIPS, 78, 308, *INNER_LIPS_UPPER, *INNER_LIPS_LOWER)
-MOUTH_AREA = (57, 287, 43, 273, 106, 335, 182, 406, 18, 216, 436, 192, 416, 206, 426)
-CHIN = 152
-JAW = (288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136, 172, 58, 200, 199, 175)
-EYE_CORNERS = {"Right": (33, 133), "Left": (263, 362)}
-LIDS_UPPER = {"Right": (246, 161, 160, 159, 158, 157, 173), "Left": (466, 388, 387, 386, 385, 384, 398)}
-LIDS_LOWER = {"Right": (7, 163, 144, 145, 153, 154, 155), "Left": (249, 390, 373, 374, 380, 381, 382)}
-IRIS = {"Right": 468, "Left": 473}
-BROWS = {
-    "Right": (70, 63, 105, 66, 107, 46, 53, 52, 65, 55),
-    "Left": (300, 293, 334, 296, 336, 276, 283, 282, 295, 285),
-}
-EYE_AREA = tuple(k for group in (LIDS_UPPER, LIDS_LOWER, BROWS, EYE_CORNERS) for side in group.values() for k in side)
-CHEEKS = (50, 280, 205, 425, 187, 411, 123, 352, 117, 346, 36, 266, 203, 423)
-NOSE = (98, 97, 326, 327, 49, 279, 48, 278, 115, 344, 129, 358, 19, 94, 2)
+from talker.tracking.sighting import seen_moves
 
 RIGID: dict[int, float] = {
     **dict.fromkeys((168, 6, 197, 195, 5, 4, 1), 1.0),  # the ridge of the nose
-    **dict.fromkeys((33, 133, 263, 362), 1.0),
+    **dict.fromkeys((*face.EYE_CORNERS["Right"], *face.EYE_CORNERS["Left"]), 1.0),
     **dict.fromkeys((2, 94, 19, 98, 327, 129, 358), 0.4),  # the upper lip pulls at them
     **dict.fromkeys((127, 356, 162, 389, 234, 454, 21, 251), 0.4),
     **dict.fromkeys((10, 338, 297, 332, 284, 109, 67, 103, 54), 0.15),  # the hair line is a guess
@@ -43,15 +23,15 @@ RIGID: dict[int, float] = {
 
 # One standard deviation of what a landmark says about expression, in eye distances: noise and modelling error.
 _PRECISION: dict[tuple[int, ...], float] = {
-    LIPS: 0.006,
-    MOUTH_AREA: 0.02,
-    JAW: 0.02,
-    (CHIN,): 0.008,
-    BROWS["Left"]: 0.008,
-    BROWS["Right"]: 0.008,
-    (*LIDS_UPPER["Left"], *LIDS_UPPER["Right"], *LIDS_LOWER["Left"], *LIDS_LOWER["Right"]): 0.010,
-    CHEEKS: 0.03,
-    NOSE: 0.015,
+    face.LIPS: 0.006,
+    face.MOUTH_AREA: 0.02,
+    face.JAW: 0.02,
+    (face.CHIN,): 0.008,
+    face.BROWS["Left"]: 0.008,
+    face.BROWS["Right"]: 0.008,
+    (*face.LIDS_UPPER["Left"], *face.LIDS_UPPER["Right"], *face.LIDS_LOWER["Left"], *face.LIDS_LOWER["Right"]): 0.010,
+    face.CHEEKS: 0.03,
+    face.NOSE: 0.015,
 }
 _DEPTH_SHARE = 0.15  # Depth counts this much less than what can be seen.
 
@@ -61,7 +41,6 @@ _GAP_PRECISION = 0.0015  # Contact must be contact.
 _WIDTH_PRECISION = 0.002
 _CHIN_PRECISION = 0.0015
 _LID_PRECISION = 0.003
-LID_PAIRS = {"Right": ((160, 144), (159, 145), (158, 153)), "Left": ((387, 373), (386, 374), (385, 380))}
 
 SOLVED: tuple[int, ...] = tuple(
     i
@@ -98,11 +77,12 @@ class FaceModel:
     @classmethod
     def of(cls, head: HeadMesh, measured: np.ndarray) -> "FaceModel":
         """`measured` are the landmark numbers that a track has."""
-        rest, basis = landmark_basis(head)
+        rest, basis = head.landmark_basis()
         metres = head.landmarks_of(head.neutral)
-        pupils = metres[[IRIS["Left"], IRIS["Right"]]] - head.eye_centres
+        right, left = face.OUTER_EYE_CORNERS
+        pupils = metres[[face.IRIS["Left"], face.IRIS["Right"]]] - head.eye_centres
         index = np.array(sorted(set(map(int, measured)) & USED_LANDMARKS))
-        gap_row = (basis[:, [82, 13, 312], 1] - basis[:, [87, 14, 317], 1]).mean(1)
+        gap_row = (basis[:, face.GAP_UPPER, 1] - basis[:, face.GAP_LOWER, 1]).mean(1)
         seen = seen_moves(rest, basis)
         if seen is not None:
             known = seen.any(axis=(1, 2))
@@ -117,7 +97,7 @@ class FaceModel:
             projection=projection,
             gram=gram,
             gap_row=gap_row,
-            eye_radius=float(pupils.norm(dim=1).mean() / (metres[33] - metres[263]).norm()),
+            eye_radius=float(pupils.norm(dim=1).mean() / (metres[right] - metres[left]).norm()),
         )
 
     def at(self, *landmarks: int) -> np.ndarray:
@@ -128,18 +108,18 @@ class FaceModel:
 
     def anchored(self, moved: np.ndarray) -> np.ndarray:
         """(T, N, 3) with brows and lids measured from the corners of the eyes: what all of them share is the head's."""
-        corners = moved[:, self.at(*EYE_CORNERS["Right"], *EYE_CORNERS["Left"])].mean(1, keepdims=True)
+        corners = moved[:, self.at(*face.EYE_CORNERS["Right"], *face.EYE_CORNERS["Left"])].mean(1, keepdims=True)
         out = moved.copy()
-        out[:, self.at(*EYE_AREA)] -= corners
+        out[:, self.at(*face.EYE_AREA)] -= corners
         return out
 
 
 USED_LANDMARKS = {
     *RIGID,
     *(landmark for landmarks in _PRECISION for landmark in landmarks),
-    *EYE_CORNERS["Left"],
-    *EYE_CORNERS["Right"],
-    *IRIS.values(),
+    *face.EYE_CORNERS["Left"],
+    *face.EYE_CORNERS["Right"],
+    *face.IRIS.values(),
 }
 
 
@@ -161,9 +141,13 @@ def _rows(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     of_landmark = {landmark: p for landmarks, p in _PRECISION.items() for landmark in landmarks}
     for landmark, precision in of_landmark.items():
         rows += [(landmark, -1, axis, precision / (_DEPTH_SHARE if axis == 2 else 1)) for axis in range(3)]
-    rows += [(a, b, 1, _GAP_PRECISION) for a, b in zip(INNER_LIPS_UPPER, INNER_LIPS_LOWER, strict=True)]
-    rows += [(61, 291, 0, _WIDTH_PRECISION), (78, 308, 0, _WIDTH_PRECISION), (CHIN, 168, 1, _CHIN_PRECISION)]
-    rows += [(a, b, 1, _LID_PRECISION) for pairs in LID_PAIRS.values() for a, b in pairs]
+    rows += [(a, b, 1, _GAP_PRECISION) for a, b in zip(face.INNER_LIPS_UPPER, face.INNER_LIPS_LOWER, strict=True)]
+    rows += [
+        (*face.MOUTH_CORNERS, 0, _WIDTH_PRECISION),
+        (78, 308, 0, _WIDTH_PRECISION),
+        (face.CHIN, face.NOSE_BRIDGE, 1, _CHIN_PRECISION),
+    ]
+    rows += [(a, b, 1, _LID_PRECISION) for pairs in face.LID_PAIRS.values() for a, b in pairs]
     position = {int(landmark): place for place, landmark in enumerate(index)} | {-1: -1}
     rows = [(position[a], position[b], k, p) for a, b, k, p in rows if a in position and b in position]
     first, second, axis = np.array([row[:3] for row in rows]).T

@@ -3,7 +3,7 @@
 import numpy as np
 
 from talker.rigs import arkit
-from talker.tracking import face_model as face
+from talker.rigs import landmark_numbers as face
 from talker.tracking.face_model import FaceModel
 from talker.tracking.person import Person, eye_opening
 

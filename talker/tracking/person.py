@@ -7,7 +7,7 @@ import numpy as np
 
 from talker.errors import TalkerError
 from talker.rigs import arkit
-from talker.tracking import face_model as face
+from talker.rigs import landmark_numbers as face
 from talker.tracking.face_model import FaceModel
 from talker.tracking.pose import Pose, solve_pose
 
@@ -77,7 +77,7 @@ def estimate_person(seen: Sequence[np.ndarray], resting: Sequence[np.ndarray], m
 
 def lip_gap(faces: np.ndarray, model: FaceModel) -> np.ndarray:
     """(T, N, 3) -> (T,) mean vertical gap of the inner lips over the three middle pairs."""
-    return (faces[:, model.at(82, 13, 312), 1] - faces[:, model.at(87, 14, 317), 1]).mean(1)
+    return (faces[:, model.at(*face.GAP_UPPER), 1] - faces[:, model.at(*face.GAP_LOWER), 1]).mean(1)
 
 
 def lips_touch(gap: np.ndarray, rest: np.ndarray) -> np.ndarray:

@@ -49,17 +49,6 @@ def sighting_file() -> Path:
     return rigs_dir() / "arkit" / "sighting.npz"
 
 
-def landmark_basis(head: HeadMesh) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks of the resting head (478, 3) and what each shape adds to the mesh (52, 478, 3), in eye distances.
-
-    The origin is the middle between the outer corners of the eyes.
-    """
-    rest = head.landmarks_of(head.neutral).double()
-    moves = torch.stack([head.landmarks_of(delta) for delta in head.deltas]).double()
-    unit = (rest[33] - rest[263]).norm()
-    return ((rest - rest[[33, 263]].mean(0)) / unit).numpy(), (moves / unit).numpy()
-
-
 @lru_cache(maxsize=1)
 def _kept_sighting() -> dict[str, np.ndarray] | None:
     if not sighting_file().is_file():
@@ -111,7 +100,7 @@ def look_at_shapes(head: HeadMesh, landmarker: Path) -> np.ndarray:
     seen = sighted_track(curves, 30.0, head, landmarker).points().astype(np.float64)
     if not np.isfinite(seen).all():
         raise TalkerError("the face landmarker does not see the default head in all its shapes")
-    neutral = landmark_basis(head)[0]
+    neutral = head.landmark_basis()[0]
     side = np.clip(0.5 + neutral[:, :1] / _BLEND, 0, 1)  # 1 on the subject's left, where x is positive.
     rigid = np.array([RIGID.get(landmark, 0.0) for landmark in range(LANDMARK_COUNT)])
     resting = (curves == 0).all(1)
@@ -183,7 +172,7 @@ def main(arguments: list[str]) -> None:
     """Look at the default head and keep what was seen."""
     landmarker = find_landmarker(Path(arguments[1]) if arguments[:1] == ["--landmarker"] else None)
     head = HeadMesh.load()
-    rest, moves = landmark_basis(head)
+    rest, moves = head.landmark_basis()
     seen = look_at_shapes(head, landmarker)
     with atomic_output(sighting_file()) as path, path.open("wb") as file:
         arrays = {"rest": rest, "moves": moves, "seen": seen}

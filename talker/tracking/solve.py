@@ -7,10 +7,10 @@ import numpy as np
 
 from talker.animation import FaceAnimation
 from talker.rigs import arkit
+from talker.rigs import landmark_numbers as face
 from talker.rigs.head_mesh import HeadMesh
-from talker.tracking import face_model as face
 from talker.tracking.descent import descend
-from talker.tracking.face_model import FaceModel
+from talker.tracking.face_model import SOLVED, FaceModel
 from talker.tracking.gaze import solve_gaze
 from talker.tracking.landmarks import LandmarkTrack
 from talker.tracking.person import DEPTH_TRUST, Person, estimate_person, lip_gap
@@ -19,7 +19,7 @@ from talker.tracking.rest import silent_frames
 
 _BRIDGED_SECONDS = 0.2
 _STRETCH, _OVERLAP = 4096, 64  # Frames solved at once, and their neighbours on either side that are solved along.
-_FREE = np.array(face.SOLVED)
+_FREE = np.array(SOLVED)
 _ROUNDS = 3
 _SWEEPS = 80
 _TOLERANCE = 0.0005

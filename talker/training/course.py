@@ -16,10 +16,10 @@ from talker.errors import TalkerError
 from talker.models.motion_prior import MotionPrior
 from talker.models.speech_encoder import FEATURE_FPS
 from talker.rigs import arkit
+from talker.rigs.lips import Lips
 from talker.training import augment, processes
 from talker.training.curve_loss import channel_scale, curve_loss, is_spoken
 from talker.training.directions import held_strengths, random_strengths
-from talker.training.lips import Lips
 from talker.training.performances import perform
 from talker.training.speakers import Speakers
 

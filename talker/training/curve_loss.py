@@ -6,7 +6,7 @@ from torch import Tensor
 
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
-from talker.training.lips import Lips
+from talker.rigs.lips import Lips
 
 SHUT_GAP = 0.012
 """Eye distances within which lips count as nearly shut."""

@@ -24,7 +24,7 @@ from talker.emotion import EMOTIONS, emotion_pose
 from talker.errors import TalkerError
 from talker.files import atomic_output, read_text
 from talker.rigs import arkit
-from talker.training.lips import Lips
+from talker.rigs.lips import Lips
 from talker.training.performances import parted
 
 # Built: how soon a face has changed when its owner's mood does, and numbers for emotions that nobody acted.

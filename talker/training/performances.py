@@ -15,7 +15,7 @@ from talker.emotion import EMOTIONS
 from talker.models.speech_encoder import FEATURE_FPS
 from talker.resources import rigs_dir
 from talker.rigs import arkit
-from talker.training.lips import Lips
+from talker.rigs.lips import Lips
 
 _RESPONSE = 0.62  # A third of an emotion must be seen to be one: intensity counts by this power.
 

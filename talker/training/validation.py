@@ -12,9 +12,9 @@ from talker.emotion import EMOTIONS
 from talker.models.motion_prior import MotionPrior
 from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES
 from talker.rigs import arkit
+from talker.rigs.lips import Lips
 from talker.training.curve_loss import SHUT_GAP, is_spoken
 from talker.training.directions import held_strengths
-from talker.training.lips import Lips
 from talker.training.speakers import even
 
 

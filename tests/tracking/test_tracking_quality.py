@@ -7,7 +7,7 @@ from drawn_tracks import LANDMARKER, SHARED
 from talker.evaluation.round_trip import MAIN_SHAPES, errors, performances
 from talker.evaluation.tracking import evaluate_set, summary
 from talker.rigs.head_mesh import HeadMesh
-from talker.tracking.sighting import landmark_basis, seen_moves, sighted_track
+from talker.tracking.sighting import seen_moves, sighted_track
 
 DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(not (DATA / "grid_s1/tracks.npz").is_file(), reason="no ../shared/data")
@@ -47,4 +47,4 @@ def test_round_trip() -> None:
 
 def test_the_sighting_belongs_to_the_head() -> None:
     """When the head's shapes have changed: `python -m talker.tracking.sighting --landmarker FILE`."""
-    assert seen_moves(*landmark_basis(HeadMesh.load())) is not None
+    assert seen_moves(*HeadMesh.load().landmark_basis()) is not None

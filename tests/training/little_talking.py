@@ -17,9 +17,9 @@ from talker.models.speech import Speech
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.models.talker import TalkerConfig
 from talker.rigs import arkit
+from talker.rigs.lips import Lips
 from talker.training import course, prior
 from talker.training import talker as stage
-from talker.training.lips import Lips
 
 HEARING = SpeechEncoderConfig(layers=1, width=32, heads=2, feed_forward=64, attention_reach=6)
 TALKER = TalkerConfig(feature_width=32, width=32, dilations=(1, 2), dropout=0.0, feature_dropout=0.1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from talker.emotion import EMOTIONS
 from talker.rigs import arkit
-from talker.training.lips import Lips
+from talker.rigs.lips import Lips
 from talker.training.performances import parted, perform
 
 _FPS = 50

@@ -31,11 +31,11 @@ from talker.models.checkpoint import load_checkpoint, save_checkpoint
 from talker.models.talker import Talker
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
+from talker.rigs.lips import Lips
 from talker.training import talker as stage
 from talker.training.course import Lessons
 from talker.training.curve_loss import channel_scale, curve_loss, is_spoken
 from talker.training.directions import held_strengths
-from talker.training.lips import Lips
 from talker.training.loop import LoopOptions
 from talker.training.speakers import Speakers
 from talker.training.talker import train_talker

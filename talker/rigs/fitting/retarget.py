@@ -15,15 +15,10 @@ from talker.files import read_arrays
 from talker.rigs import arkit
 from talker.rigs.fitting.correspondence import SKIN_LANDMARKS
 from talker.rigs.fitting.face_points import FacePoints
+from talker.rigs.landmark_numbers import INNER_LIPS_LOWER, INNER_LIPS_UPPER, LIPS
 
 VERSION = "talker fit 1"
 LOOK_SHAPES = tuple(name for name in arkit.SHAPES if name.startswith("eyeLook"))
-
-OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409)
-INNER_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
-INNER_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324)
-LIPS = (*OUTER_LIPS, 78, 308, *INNER_UPPER, *INNER_LOWER)
-"""MediaPipe's numbers; upper and lower inner points face each other in pairs."""
 
 # Metres of error that are worth one standard deviation of an expression component.
 _LIP_SLACK, _FACE_SLACK, _GAP_SLACK = 0.0004, 0.0015, 0.0001
@@ -168,8 +163,8 @@ def landmark_metric() -> sparse.csr_matrix:
     """(3 N, 3 N) the cost of landmark errors: lips count more than the rest, and the gap between them most."""
     per_point = np.full(SKIN_LANDMARKS, _FACE_SLACK**-2)
     per_point[list(LIPS)] = _LIP_SLACK**-2
-    gaps = sparse.lil_matrix((len(INNER_UPPER), SKIN_LANDMARKS))
-    for row, (upper, lower) in enumerate(zip(INNER_UPPER, INNER_LOWER, strict=True)):
+    gaps = sparse.lil_matrix((len(INNER_LIPS_UPPER), SKIN_LANDMARKS))
+    for row, (upper, lower) in enumerate(zip(INNER_LIPS_UPPER, INNER_LIPS_LOWER, strict=True)):
         gaps[row, upper], gaps[row, lower] = 1 / _GAP_SLACK, -1 / _GAP_SLACK
     gaps = gaps.tocsr()
     return sparse.kron(sparse.diags(per_point) + gaps.T @ gaps, np.eye(3), format="csr")

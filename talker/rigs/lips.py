@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from talker.rigs.head_mesh import HeadMesh
-from talker.tracking.face_model import CHIN, MOUTH_CORNERS
-from talker.tracking.sighting import landmark_basis
+from talker.rigs.landmark_numbers import CHIN, GAP_LOWER, GAP_UPPER, MOUTH_CORNERS
 
-_UPPER, _LOWER = (82, 13, 312), (87, 14, 317)
 _USUAL = (0.06, 0.05, 0.06)  # Deviation of each measure in lively speech.
 
 
@@ -25,8 +23,8 @@ class Lips:
     @lru_cache(maxsize=1)
     def of_default_head(cls) -> "Lips":
         """Those of the head that ships with talker."""
-        rest, basis = landmark_basis(HeadMesh.load())
-        gap = (basis[:, _UPPER, 1] - basis[:, _LOWER, 1]).mean(1)
+        rest, basis = HeadMesh.load().landmark_basis()
+        gap = (basis[:, GAP_UPPER, 1] - basis[:, GAP_LOWER, 1]).mean(1)
         one, other = MOUTH_CORNERS
         width = (basis[:, other, 0] - basis[:, one, 0]) * np.sign(rest[other, 0] - rest[one, 0])
         rows = np.stack([gap, width, -basis[:, CHIN, 1]], axis=1)
