@@ -20,8 +20,9 @@ def unspoken(count: int, random: np.random.Generator) -> np.ndarray:
 
 def music(count: int, random: np.random.Generator) -> np.ndarray:
     """One to four instruments, each with melodies or held notes of its own, at times over a drum."""
-    samples = sum(_instrument(count, random) for _ in range(int(random.integers(1, 5))))
-    return samples + (_drum(count, random) if random.random() < 0.3 else 0.0)
+    instruments = [_instrument(count, random) for _ in range(int(random.integers(1, 5)))]
+    drums = [_drum(count, random)] if random.random() < 0.3 else []
+    return np.sum(instruments + drums, axis=0)
 
 
 def noise(count: int, random: np.random.Generator) -> np.ndarray:
