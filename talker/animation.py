@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from talker.audio import Audio
-from talker.errors import TalkerError
+from talker.errors import TalkerError, no_such
 from talker.rigs import arkit
 
 MAX_FRAMES = 1_000_000  # 4.6 hours at 60 frames/s; whatever claims more is a corrupt file.
@@ -217,11 +217,7 @@ def channel_index(name: str) -> int:
     """Position of a channel; an unknown name is an error that suggests the nearest one."""
     if name in arkit.INDEX:
         return arkit.INDEX[name]
-    import difflib
-
-    close = difflib.get_close_matches(name, arkit.CHANNELS, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    raise TalkerError(f"no such channel '{name}'{hint} (`talker rigs show arkit` lists all {arkit.CHANNEL_COUNT})")
+    raise no_such("channel", name, arkit.CHANNELS, f"`talker rigs show arkit` lists all {arkit.CHANNEL_COUNT}")
 
 
 def plain_meta(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from talker.errors import TalkerError
+from talker.errors import no_such
 from talker.resources import rigs_dir
 from talker.rigs import arkit
 
@@ -24,11 +24,7 @@ def emotion_pose(label: str) -> np.ndarray:
 def require_emotion(label: str) -> None:
     """An unknown label is an error that suggests the nearest one."""
     if label not in EMOTIONS:
-        import difflib
-
-        close = difflib.get_close_matches(label, EMOTIONS, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise TalkerError(f"no such emotion '{label}'{hint}; choices: {', '.join(EMOTIONS)}")
+        raise no_such("emotion", label, EMOTIONS)
 
 
 @lru_cache(maxsize=1)

@@ -93,9 +93,9 @@ def animations(draw: st.DrawFn) -> FaceAnimation:
         ),
         (
             lambda: FaceAnimation.from_channels({"jawOpne": 1}, 30),
-            "no such channel 'jawOpne'; did you mean 'jawOpen'? (`talker rigs show arkit` lists all 61)",
+            "no such channel 'jawOpne'; did you mean 'jawOpen'?; `talker rigs show arkit` lists all 61",
         ),
-        (lambda: channel_index("x"), "no such channel 'x' (`talker rigs show arkit` lists all 61)"),
+        (lambda: channel_index("x"), "no such channel 'x'; `talker rigs show arkit` lists all 61"),
         (
             lambda: FaceAnimation.from_channels({"jawOpen": [0, 1, 0], "mouthClose": [0, 1]}, 30),
             "channel mouthClose has 2 frames where the longest has 3",

@@ -9,7 +9,7 @@ from talker.datasets.mead import read_mead
 from talker.datasets.source import FRONT, ClipSource
 from talker.datasets.talker_sets import read_talker_sets
 from talker.datasets.video_folder import read_video_folder
-from talker.errors import TalkerError
+from talker.errors import TalkerError, no_such
 
 
 @dataclass(frozen=True)
@@ -73,4 +73,4 @@ def find_kind(name: str) -> Kind:
     for kind in KINDS:
         if kind.name == name:
             return kind
-    raise TalkerError(f"no such kind of data '{name}'; choices: {', '.join(kind.name for kind in KINDS)}")
+    raise no_such("kind of data", name, [kind.name for kind in KINDS])

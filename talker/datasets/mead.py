@@ -18,7 +18,7 @@ from talker.datasets.source import (
     folders_in,
     sound_beside,
 )
-from talker.errors import TalkerError
+from talker.errors import TalkerError, no_such
 
 VIEWS = ("front", "down", "top", "left_30", "left_60", "right_30", "right_60")
 LICENCE = Licence("MEAD, research only")
@@ -29,7 +29,7 @@ def read_mead(root: Path, views: Sequence[str] = (FRONT,)) -> Iterator[ClipSourc
     """All clips of the chosen views; a subject without sound files uses the sound of its videos."""
     unknown = [view for view in views if view not in VIEWS]
     if unknown:
-        raise TalkerError(f"MEAD has no view '{unknown[0]}'; choices: {', '.join(VIEWS)}")
+        raise no_such("MEAD view", unknown[0], VIEWS)
     subjects = [folder for folder in folders_in(existing_folder(root)) if (folder / "video").is_dir()]
     if not subjects:
         raise TalkerError(f"{root} does not look like MEAD: no <subject>/video/ below it; unpack the archives first")

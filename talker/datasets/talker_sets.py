@@ -16,7 +16,7 @@ from talker.datasets.source import (
     files_in,
     sound_beside,
 )
-from talker.errors import TalkerError
+from talker.errors import TalkerError, no_such
 from talker.files import read_arrays, read_text
 
 _JAVANESE_EMOTIONS = ("neutral", "sad", "happy", "surprised", "fear", "angry")
@@ -35,7 +35,7 @@ def read_talker_sets(root: Path, sets: Sequence[str] = ()) -> Iterator[ClipSourc
     existing_folder(root)
     for name in sets:
         if name not in READERS:
-            raise TalkerError(f"there is no set '{name}'; choices: {', '.join(READERS)}")
+            raise no_such("set", name, READERS)
         if not (root / name).is_dir():
             raise TalkerError(f"{root} holds no folder {name}")
     folders = [root] if root.name in READERS else [root / n for n in sets or READERS if (root / n).is_dir()]

@@ -8,7 +8,7 @@ from talker.animation import FaceAnimation
 from talker.direction.direct import Direction, direct
 from talker.direction.performance import AUTO, Performance
 from talker.direction.timeline import EmotionTimeline, parse_time
-from talker.errors import TalkerError
+from talker.errors import TalkerError, no_such
 
 _Path = tuple[str, ...]
 _SHORT_NAMES = {"emotion.strength": ("intensity",), "au": ("action_units",), "timing.shift": ("shift",)}
@@ -54,11 +54,7 @@ def require_setting(name: str) -> _Path:
     paths = _paths()
     path = paths.get(name.strip().lower().replace("-", "_"))
     if path is None:
-        import difflib
-
-        close = difflib.get_close_matches(name, paths, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise TalkerError(f"no such setting '{name}'{hint}; choices: {', '.join(sorted(paths))}")
+        raise no_such("setting", name, sorted(paths))
     return path
 
 

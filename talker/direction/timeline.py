@@ -10,7 +10,7 @@ import numpy as np
 
 from talker.direction.mixture import NEUTRAL, Mixture, mixture_of, mixture_text, parse_mixture
 from talker.emotion import EMOTIONS
-from talker.errors import TalkerError
+from talker.errors import TalkerError, no_such
 
 DEFAULT_RAMP = 0.3
 """Seconds in which a face changes its emotion, unless told otherwise."""
@@ -47,7 +47,7 @@ class EmotionKey:
         if self.ramp is not None and not (math.isfinite(self.ramp) and self.ramp >= 0):
             raise TalkerError(f"an emotion cannot take {self.ramp:g} s to come; ramps are seconds, 0 or more")
         if self.easing not in EASINGS:
-            raise TalkerError(f"no such easing '{self.easing}'; choices: {', '.join(EASINGS)}")
+            raise no_such("easing", self.easing, EASINGS)
 
     @property
     def text(self) -> str:

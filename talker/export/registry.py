@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from talker.animation import FaceAnimation
-from talker.errors import TalkerError
+from talker.errors import TalkerError, no_such
 from talker.files import atomic_output, read_bytes
 
 _HEAD_BYTES = 1 << 16  # As much of a file as `recognises` may look at.
@@ -231,11 +231,11 @@ class Written:
 def format_for(path: Path, name: str | None = None, rig: str | None = None) -> Format:
     """The format to write `path` in: by `--format` name, else by extension and rig (ARKit where it has the choice)."""
     if rig is not None and rig not in RIGS:
-        raise TalkerError(_unknown("rig", rig, list(RIGS)))
+        raise no_such("rig", rig, RIGS)
     if name is not None:
         named = next((f for f in FORMATS if f.name == name), None)
         if named is None:
-            raise TalkerError(_unknown("format", name, [f.name for f in FORMATS]))
+            raise no_such("format", name, [f.name for f in FORMATS])
         if rig not in (None, named.rig):
             raise TalkerError(f"the format {name} speaks the rig '{named.rig}', not '{rig}'; leave one of the two out")
         return named
@@ -317,11 +317,3 @@ def _hint(head: bytes) -> str:
         return " (it is not UTF-8 text: save it as UTF-8)"
     first = head.split(b"\n", 1)[0]
     return " (its cells are separated by ';': save it with commas)" if first.count(b";") > first.count(b",") else ""
-
-
-def _unknown(kind: str, name: str, choices: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, choices, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"no such {kind} '{name}'{hint}; choices: {', '.join(choices)}"

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from talker.errors import TalkerError
+from talker.errors import no_such
 from talker.rigs import arkit, metahuman
 
 FLAME_EXPRESSIONS = 100
@@ -51,7 +51,7 @@ class MotionSpace:
 def motion_space(name: str) -> MotionSpace:
     """The space of that name."""
     if name not in MOTION_SPACES:
-        raise TalkerError(f"no such motion space '{name}'; choices: {', '.join(MOTION_SPACES)}")
+        raise no_such("motion space", name, MOTION_SPACES)
     return _made(name)
 
 

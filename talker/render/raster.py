@@ -18,7 +18,6 @@ SKIN, EYE, TEETH, TONGUE, LASHES, MOUTH = range(6)
 
 # Columns of the per-vertex attributes that shading interpolates.
 NORMAL, REST, OCCLUSION, PAINTED = 0, 3, 6, 7
-ATTRIBUTES = 8
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

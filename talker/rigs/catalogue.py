@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from talker.errors import TalkerError
+from talker.errors import no_such
 
 if TYPE_CHECKING:
     from talker.rigs.pose_mix import PoseMix
@@ -130,14 +130,10 @@ RIGS: tuple[Rig, ...] = (
 
 def find_rig(name: str) -> Rig:
     """The rig of that name; an unknown name is an error that suggests the nearest one."""
-    import difflib
-
     names = [rig.name for rig in RIGS]
     if name in names:
         return RIGS[names.index(name)]
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    raise TalkerError(f"no such rig '{name}'{hint}; choices: {', '.join(names)}")
+    raise no_such("rig", name, names)
 
 
 def formats_of(rig: Rig) -> list[str]:

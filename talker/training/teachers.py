@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from talker.audio import NETWORK_RATE
-from talker.errors import TalkerError
+from talker.errors import TalkerError, no_such
 from talker.files import ARCHIVE_ERRORS
 from talker.models.speech_encoder import HOP_SAMPLES, frame_count
 
@@ -190,7 +190,7 @@ def load_teacher(
 
     teacher = TEACHERS.get(name)
     if teacher is None:
-        raise TalkerError(f"no such teacher '{name}'; choices: {', '.join(TEACHERS)}")
+        raise no_such("teacher", name, TEACHERS)
     data = _read_parts(teacher, packages)
     read = {b"lmgg": _read_ggml, b"PK\x03\x04": _read_torch}.get(data[:4], _read_ctranslate2)
     config = WhisperConfig(

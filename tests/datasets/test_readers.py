@@ -62,7 +62,7 @@ def test_mead(tmp_path: Path) -> None:
 
 
 def test_mead_says_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(TalkerError, match="no view 'back'; choices: front"):
+    with pytest.raises(TalkerError, match="no such MEAD view 'back'; choices: front"):
         clips("mead", tmp_path, views=("back",))
     with pytest.raises(TalkerError, match="does not look like MEAD"):
         clips("mead", tmp_path)

@@ -1,7 +1,7 @@
 """A head in the making, and the mesh operations that the build of the default head needs."""
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -93,12 +93,6 @@ class Draft:
         used = np.zeros(len(everything.vertices), bool)
         used[everything.faces] = True
         return everything.kept(used)
-
-    def with_shape(self, index: int, delta: np.ndarray) -> "Draft":
-        """With another delta (V, 3) for one shape."""
-        deltas = self.deltas.copy()
-        deltas[index] = delta
-        return replace(self, deltas=deltas)
 
 
 def triangulate(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
