@@ -6,34 +6,39 @@ Heavy imports (torch above all) happen inside `run`, so that `talker --help` ans
 import signal
 import sys
 import threading
-from typing import Annotated
 
 import tyro
 
+import talker
 from talker.cli.animate import Animate
 from talker.cli.edit import Edit
 from talker.cli.evaluate import Evaluate
 from talker.cli.hear import Hear
-from talker.cli.learning import Train
+from talker.cli.learning import TRAIN
+from talker.cli.menu import Menu, find
+from talker.cli.output import PATHS, say
 from talker.cli.prepare import Prepare
-from talker.cli.rigs import Rigs
+from talker.cli.rigs import RIGS
 from talker.cli.sources import Track
 from talker.cli.takes import Convert, Formats, Preview
 from talker.errors import TalkerError
 
-# One line per verb.
-Command = (
-    Annotated[Animate, tyro.conf.subcommand("animate")]
-    | Annotated[Convert, tyro.conf.subcommand("convert")]
-    | Annotated[Edit, tyro.conf.subcommand("edit")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-    | Annotated[Formats, tyro.conf.subcommand("formats")]
-    | Annotated[Hear, tyro.conf.subcommand("hear")]
-    | Annotated[Preview, tyro.conf.subcommand("preview")]
-    | Annotated[Prepare, tyro.conf.subcommand("prepare")]
-    | Annotated[Rigs, tyro.conf.subcommand("rigs")]
-    | Annotated[Track, tyro.conf.subcommand("track")]
-    | Annotated[Train, tyro.conf.subcommand("train")]
+COMMANDS = Menu(
+    "Speech in, a talking 3D face out.",
+    {
+        "animate": Animate,
+        "edit": Edit,
+        "preview": Preview,
+        "convert": Convert,
+        "formats": Formats,
+        "rigs": RIGS,
+        "hear": Hear,
+        "track": Track,
+        "prepare": Prepare,
+        "train": TRAIN,
+        "evaluate": Evaluate,
+    },
+    "talker animate line.wav -o line.html",
 )
 
 
@@ -42,8 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Leave like any error does: nothing half-written.
     try:
-        command = tyro.cli(Command, prog="talker", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
-        return command.run()
+        return _run(sys.argv[1:] if arguments is None else arguments)
     except TalkerError as error:
         print(f"talker: error: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -53,3 +57,15 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("talker: interrupted", file=sys.stderr)  # noqa: T201
         return 130
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        say(f"talker {talker.__version__}")
+        return 0
+    chosen, words, rest = find(COMMANDS, arguments, "talker")
+    if not isinstance(chosen, Menu):
+        command = tyro.cli(chosen, prog=words, args=rest, config=(tyro.conf.FlagCreatePairsOff,), registry=PATHS)
+        return command.run()
+    print(chosen.text(words), file=sys.stdout if rest else sys.stderr)
+    return 0 if rest else 2  # Help that was asked for, or a command that is missing.

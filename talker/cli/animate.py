@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from talker.cli.directing import Directing
-from talker.cli.output import OptionalName, OptionalPath, Rate, say
-from talker.export.registry import DEFAULT_OPTIONS, ExportOptions, write_animation
+from talker.cli.output import Export, OptionalName, OptionalPath, Rate, say
+from talker.export.registry import DEFAULT_OPTIONS, write_animation
 
 if TYPE_CHECKING:
     from talker.batch import Job
@@ -44,8 +44,7 @@ class Animate:
         tyro.conf.Positional,
         tyro.conf.arg(metavar="SOUND [SOUND ...]", help_behavior_hint="(one or more)"),
     ]
-    """Sound or video files, folders of them, or lists of them: a .csv with a column `path` and perhaps `output` and
-    any setting of `talker edit`, such as `emotion`, `intensity` or `seed`."""
+    """Sounds, videos, folders of them, or lists: a .csv with columns path, perhaps output, and settings by name."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
     """File to write; with several inputs, or without a known extension, a folder of files named after the inputs."""
     rig: OptionalName = None
@@ -64,7 +63,7 @@ class Animate:
     """Where to compute: cpu, cuda or auto."""
     directing: Annotated[Directing, tyro.conf.OmitArgPrefixes] = field(default_factory=Directing)
     following: Annotated[Following, tyro.conf.OmitArgPrefixes] = field(default_factory=Following)
-    export: Annotated[ExportOptions, tyro.conf.OmitArgPrefixes] = DEFAULT_OPTIONS
+    export: Export = DEFAULT_OPTIONS
     """What single formats need to know."""
 
     def run(self) -> int:

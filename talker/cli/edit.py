@@ -7,17 +7,18 @@ from typing import Annotated
 import tyro
 
 from talker.cli.directing import Directing
-from talker.cli.output import OptionalName, OptionalRate, say
+from talker.cli.output import Export, OptionalName, OptionalRate, say
 from talker.errors import TalkerError
-from talker.export.registry import DEFAULT_OPTIONS, ExportOptions, format_for, read_animation, write_animation
+from talker.export.registry import DEFAULT_OPTIONS, format_for, read_animation, write_animation
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Change emotion, blinks, gaze, head, parts of the face, action units or timing of a take, in no time.
+    """Change the emotion, blinks, gaze, head, parts of the face or timing of a take, without the network.
 
-    The take is an .npz by `talker animate`. It keeps what it was made from, so every change can be changed back; an
-    .html shows before and after side by side.
+    The take is an .npz by `talker animate`: it keeps what it was made from, so changes can be undone.
+
+    Written to an .html, before and after are shown side by side.
 
     For example:
       talker edit take.npz -o calmer.npz --set emotion.strength=0.5 --set blinks=off
@@ -36,7 +37,7 @@ class Edit:
     format: OptionalName = None
     """Output format, when the extension does not say it (see `talker formats`)."""
     directing: Annotated[Directing, tyro.conf.OmitArgPrefixes] = field(default_factory=Directing)
-    export: Annotated[ExportOptions, tyro.conf.OmitArgPrefixes] = DEFAULT_OPTIONS
+    export: Export = DEFAULT_OPTIONS
     """What single formats need to know."""
 
     def run(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from talker.cli.output import OptionalName, OptionalPath, say, say_table
+from talker.cli.output import Flag, OptionalName, OptionalPath, say, say_table, told
 from talker.errors import TalkerError
 
 if TYPE_CHECKING:
@@ -25,33 +25,33 @@ class Evaluate:
       talker evaluate --sets shards --model mine --rhubarb rhubarb/rhubarb -o report
       talker evaluate --sets shards --emotions neutral happy angry
       talker evaluate theirs/*.csv --truth tracked/ -o report
-      talker evaluate --sets shards --sounds sounds; talker evaluate theirs/*.csv --sets shards -o report
+      talker evaluate --sets shards --sounds sounds
+      talker evaluate theirs/*.csv --sets shards -o report
     """
 
-    takes: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[TAKE ...]")] = ()
+    takes: Annotated[tuple[Path, ...], tyro.conf.Positional, told("[TAKE ...]")] = ()
     """Takes, of any format, to judge instead: by --truth, or by the clips of --sets that they are named after."""
     truth: OptionalPath = None
     """What the takes should have been: a take, or a folder of takes of the same names."""
-    sets: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="SHARDS")] = ()
+    sets: Annotated[tuple[Path, ...], told("SHARDS")] = ()
     """Folders that `talker prepare` made; clips whose landmarks were measured are judged."""
     split: Literal["validation", "test", "train"] = "validation"
     """Part of the sets."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME")] = "default"
     """Weights to judge: "default", or a folder written by `talker train`."""
-    network: bool = False
+    network: Flag = False
     """Judge what the network says, before it is finished."""
-    emotions: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LABEL")] = ()
+    emotions: Annotated[tuple[str, ...], told("LABEL")] = ()
     """Judge the model once under each of these emotions at full intensity; neutral when not given."""
     readers: OptionalName = None
-    """Readers of faces that judge, too, whether lips can be read and emotions seen: `readers_evaluation`, or a folder
-    made by `talker train readers`."""
-    rhubarb: Annotated[Path | None, tyro.conf.arg(metavar="PROGRAM")] = None
+    """Networks that judge, too, whether lips can be read and emotions seen: `readers_evaluation`, or a folder."""
+    rhubarb: Annotated[Path | None, told("PROGRAM")] = None
     """Judge Rhubarb Lip Sync on the same clips, too; what it says is kept for the next time."""
     recogniser: Literal["phonetic", "pocketSphinx"] = "phonetic"
     """Rhubarb's way to hear: any language, or English words, which takes it about ten times as long."""
     sounds: OptionalPath = None
     """Only write the clips' sounds into this folder, in step with the landmarks, for other programs to animate."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
+    output: Annotated[Path | None, told("DIR", "-o")] = None
     """Folder for report.html (with curves of the best and worst clips), figures.csv and clips.csv."""
 
     def run(self) -> int:

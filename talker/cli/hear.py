@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from talker.cli.output import OptionalName, OptionalPath, say, say_json, say_table
+from talker.cli.output import Flag, OptionalName, OptionalPath, say, say_json, say_table
 from talker.errors import TalkerError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Hear:
     """Sound or video file."""
     plot: OptionalPath = None
     """PNG to draw the emotion over time into."""
-    json: bool = False
+    json: Flag = False
     """Print everything for machines instead, the track over time included."""
     voice: OptionalPath = None
     """Folder with more speech of the same person in various moods: tells what is their voice and what is emotion."""

@@ -6,13 +6,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from tyro.constructors import PrimitiveConstructorSpec
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from talker.animation import MAX_FPS, MIN_FPS
 from talker.errors import TalkerError
+from talker.export.registry import ExportOptions
 
-OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
-OptionalName = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
+
+def told(metavar: str, *aliases: str) -> Any:
+    """An option that changes nothing until it is given: a default of None would say nothing in the help."""
+    return tyro.conf.arg(metavar=metavar, aliases=aliases or None, help_behavior_hint="")
+
+
+OptionalPath = Annotated[Path | None, told("PATH")]
+OptionalName = Annotated[str | None, told("NAME")]
+Folders = Annotated[tuple[Path, ...], told("DIR")]
+Export = Annotated[ExportOptions, tyro.conf.OmitArgPrefixes]
+Flag = Annotated[bool, tyro.conf.arg(help_behavior_hint="")]
 
 
 def frame_rate(text: str) -> float:
@@ -31,10 +41,26 @@ _RATE = PrimitiveConstructorSpec[float | None](
     metavar="FPS",
     instance_from_str=lambda words: frame_rate(words[0]),
     is_instance=lambda value: value is None or isinstance(value, float),
-    str_from_instance=lambda value: ["that of the input" if value is None else f"{value:g}"],
+    str_from_instance=lambda value: ["" if value is None else f"{value:g}"],
 )
 Rate = Annotated[float, _RATE]
-OptionalRate = Annotated[float | None, _RATE]
+OptionalRate = Annotated[float | None, _RATE, told("FPS")]
+
+PATHS = ConstructorRegistry()
+"""How paths that may be missing look in the help, in classes that know nothing of command lines."""
+
+
+@PATHS.primitive_rule
+def _path_or_none(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path | None] | None:
+    if info.type != Path | None:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda words: Path(words[0]),
+        is_instance=lambda value: isinstance(value, Path | None),
+        str_from_instance=lambda value: ["none" if value is None else str(value)],
+    )
 
 
 def say(text: str) -> None:

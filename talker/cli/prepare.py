@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from talker.cli.output import OptionalName, OptionalPath, say
+from talker.cli.output import Flag, OptionalName, OptionalPath, say, told
 from talker.errors import TalkerError
 from talker.export.registry import DEFAULT_OPTIONS
 
@@ -17,18 +17,21 @@ from talker.export.registry import DEFAULT_OPTIONS
 class Prepare:
     """Turn a data set into shards to train from: sound, face curves and what is known of every clip.
 
-    A run that was interrupted continues where it was when it is given again. Videos are tracked, sound and picture are
-    brought into step, and clips that would teach the wrong thing are left out: quality.html shows the worst first.
+    Videos are tracked, and sound and picture brought into step.
+
+    Clips that would teach the wrong thing are left out: quality.html shows the worst first.
+
+    A run that was interrupted continues where it was when it is given again.
 
     For example:
-      talker prepare mead /data/MEAD -o shards/mead --jobs 8 --landmarker face_landmarker.task
-      talker prepare videos interviews/ --table who.csv -o shards/interviews --landmarker face_landmarker.task
-      talker prepare talker data -o shards/talker --sets grid_s1 javanese first_impressions --sound opus
+      talker prepare mead MEAD/ -o shards/mead --jobs 8 --landmarker face_landmarker.task
+      talker prepare videos talks/ --table who.csv -o shards/talks --landmarker face_landmarker.task
+      talker prepare talker data -o shards/talker --sets grid_s1 javanese --sound opus
     """
 
-    kind: Annotated[str, tyro.conf.Positional]
+    kind: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
     """Its layout: mead, ravdess, crema-d, grid, beat, beat2, 3d-etf, vocaset, livelink, emoface, videos or talker."""
-    root: Annotated[Path, tyro.conf.Positional]
+    root: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="ROOT")]
     """Its folder."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
     """Folder for the shards."""
@@ -36,16 +39,16 @@ class Prepare:
     """Cameras to use (mead)."""
     table: OptionalPath = None
     """CSV with path, speaker, emotion, level, transcript, recording (videos)."""
-    sets: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SET")] = ()
+    sets: Annotated[tuple[str, ...], told("SET")] = ()
     """Which of its sets (talker); all of them when not given."""
     licence: OptionalName = None
     """Terms of the clips, when they are not those of the data set as published."""
-    may_ship: bool = False
+    may_ship: Flag = False
     """With --licence: weights trained on the clips may be given to anybody for any use."""
     sound: Literal["flac", "opus"] = "flac"
     """How sound is stored; opus is ten times smaller."""
-    landmarks: bool = True
-    """Store the landmarks too."""
+    no_landmarks: Flag = False
+    """Leave the landmarks out of the shards."""
     clips_per_shard: int = 200
     """How many clips share a file."""
     validation: float = 0.1
@@ -54,7 +57,7 @@ class Prepare:
     """Share of the speakers to test on."""
     jobs: int = 1
     """Worker processes on this machine."""
-    ray: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None
+    ray: Annotated[str | None, told("ADDRESS")] = None
     """Ray cluster to use instead; its machines must see ROOT and DIR under the same paths."""
     landmarker: OptionalPath = None
     """MediaPipe's face_landmarker.task; $TALKER_LANDMARKER when not given."""
@@ -80,7 +83,7 @@ class Prepare:
         options = PrepareOptions(self.clips_per_shard, self.validation, self.test, self.jobs, self.ray)
         settings = Settings(
             sound=self.sound,
-            landmarks=self.landmarks,
+            landmarks=not self.no_landmarks,
             landmarker=self.landmarker,
             options=replace(DEFAULT_OPTIONS, rig_model=None if self.rig_model is None else self.rig_model.resolve()),
         )

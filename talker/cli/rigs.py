@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from talker.cli.output import OptionalPath, say, say_json, say_table
+from talker.cli.menu import Menu
+from talker.cli.output import Flag, OptionalPath, say, say_json, say_table, told
 from talker.files import atomic_output
 
 
@@ -14,7 +15,7 @@ from talker.files import atomic_output
 class RigsList:
     """List the rigs talker knows."""
 
-    json: bool = False
+    json: Flag = False
     """Print JSON instead of a table."""
 
     def run(self) -> int:
@@ -43,9 +44,9 @@ class RigsShow:
       talker rigs show metahuman --json
     """
 
-    name: Annotated[str, tyro.conf.Positional]
-    """Rig (see `talker rigs list`)."""
-    json: bool = False
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RIG")]
+    """Its name (see `talker rigs list`)."""
+    json: Flag = False
     """Print JSON instead of tables."""
 
     def run(self) -> int:
@@ -67,8 +68,9 @@ class RigsShow:
 class RigsFit:
     """Fit your own FLAME or SMPL-X model to talker's head, and show how well its landmarks follow.
 
-    Done by itself when first needed, and kept; do it yourself to see the report, to help it with MediaPipe's
-    landmarker, or to make a file that can be used in place of the model.
+    Formats that need a fit make it by themselves, and keep it.
+
+    Do it yourself to see the report, to let a landmarker help, or to get a file in the model's place.
 
     For example:
       talker rigs fit flame --model generic_model.pkl
@@ -79,7 +81,7 @@ class RigsFit:
     """What the model is."""
     model: Annotated[Path, tyro.conf.arg(metavar="PATH")]
     """Model file as its makers distribute it (.pkl or .npz); it is read, never executed."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
+    output: Annotated[Path | None, told("PATH", "-o")] = None
     """Also write the fit here; `--rig-model` takes it in place of the model."""
     landmarker: OptionalPath = None
     """MediaPipe's face_landmarker.task, to look at the model as well as measure it."""
@@ -99,17 +101,8 @@ class RigsFit:
         return 0
 
 
-@dataclass(frozen=True)
-class Rigs:
-    """Rigs: what talker can drive, their controls, and fitting models of your own."""
-
-    # One line per action.
-    action: (
-        Annotated[RigsList, tyro.conf.subcommand("list")]
-        | Annotated[RigsShow, tyro.conf.subcommand("show")]
-        | Annotated[RigsFit, tyro.conf.subcommand("fit")]
-    )
-
-    def run(self) -> int:
-        """Do it."""
-        return self.action.run()
+RIGS = Menu(
+    "What talker can drive: rigs, their controls, and fitting models of your own.",
+    {"list": RigsList, "show": RigsShow, "fit": RigsFit},
+    "talker rigs show metahuman",
+)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from talker.cli.output import OptionalName, OptionalPath, say
-from talker.export.registry import DEFAULT_OPTIONS, ExportOptions
+from talker.cli.output import Export, Flag, OptionalName, OptionalPath, say
+from talker.export.registry import DEFAULT_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Track:
     """Folder for the takes, named after the videos; or a file for one video."""
     landmarker: OptionalPath = None
     """MediaPipe's face_landmarker.task; $TALKER_LANDMARKER when not given."""
-    download_landmarker: bool = False
+    download_landmarker: Flag = False
     """Fetch that file from its makers (3.8 MB, Apache-2.0) when it is not there; its sha256 is checked."""
     person: OptionalName = None
     """All videos show this one person: learn the resting face from all of them together."""
-    preview: bool = False
+    preview: Flag = False
     """Write <name>.preview.mp4 as well: the video and the solved head side by side."""
     rig: OptionalName = None
     """Rig to write where the format leaves a choice (see `talker rigs list`)."""
     format: OptionalName = None
     """Output format; npz, which keeps sound and confidence, when neither this nor the extension says another."""
-    options: Annotated[ExportOptions, tyro.conf.arg(name="")] = DEFAULT_OPTIONS
+    export: Export = DEFAULT_OPTIONS
     """What single formats and the preview need to know."""
 
     def run(self) -> int:
@@ -51,6 +51,6 @@ class Track:
         jobs = plan(self.inputs, self.output, format, self.rig)
         from talker.tracking.batch import TrackingBatch
 
-        batch = TrackingBatch(self.landmarker, self.download_landmarker, self.person, self.preview, self.options)
+        batch = TrackingBatch(self.landmarker, self.download_landmarker, self.person, self.preview, self.export)
         batch.prepare(jobs)
         return run_batch(jobs, lambda job: batch.work(job, self.format, self.rig), say=say)

@@ -8,12 +8,11 @@ import tyro
 
 from talker.animation import FaceAnimation
 from talker.audio import read_audio
-from talker.cli.output import OptionalName, OptionalPath, OptionalRate, say, say_table
+from talker.cli.output import Export, OptionalName, OptionalPath, OptionalRate, say, say_table, told
 from talker.errors import TalkerError
 from talker.export.registry import (
     DEFAULT_OPTIONS,
     FORMATS,
-    ExportOptions,
     format_for,
     read_animation,
     write_animation,
@@ -46,13 +45,13 @@ class Convert:
     """Unit of the head and eye columns in a Live Link Face CSV that is read."""
     audio: OptionalPath = None
     """Sound to attach to the take."""
-    options: Annotated[ExportOptions, tyro.conf.arg(name="")] = DEFAULT_OPTIONS
+    export: Export = DEFAULT_OPTIONS
     """What single formats need to know."""
 
     def run(self) -> int:
         """Read, convert, write."""
         format_for(self.output, self.format, self.rig)  # A misspelt output should not wait for a long input.
-        written = write_animation(_load(self), self.output, self.format, self.rig, self.options)
+        written = write_animation(_load(self), self.output, self.format, self.rig, self.export)
         say(f"{self.output}: {written}")
         return 0
 
@@ -71,7 +70,7 @@ class Preview:
     """File to read."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
     """File to write: .mp4, .html, or .png."""
-    time: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None
+    time: Annotated[float | None, told("SECONDS")] = None
     """Moment a PNG shows; without it, twelve moments spread over the take."""
     fps: OptionalRate = None
     """Frames per second to show; those of the input when not given."""
@@ -81,7 +80,7 @@ class Preview:
     """Unit of the head and eye columns in a Live Link Face CSV that is read."""
     audio: OptionalPath = None
     """Sound to play along."""
-    options: Annotated[ExportOptions, tyro.conf.arg(name="")] = DEFAULT_OPTIONS
+    export: Export = DEFAULT_OPTIONS
     """What single formats need to know."""
 
     def run(self) -> int:
@@ -97,10 +96,10 @@ class Preview:
         if still:
             from talker.render.stills import write_still
 
-            count = write_still(animation, self.output, self.time, self.options)
+            count = write_still(animation, self.output, self.time, self.export)
             say(f"{self.output}: {count} of {animation.frame_count} frames")
         else:
-            say(f"{self.output}: {write_animation(animation, self.output, options=self.options)}")
+            say(f"{self.output}: {write_animation(animation, self.output, options=self.export)}")
         return 0
 
 
@@ -108,7 +107,7 @@ def _load(command: Convert | Preview) -> FaceAnimation:
     """The take that a command names, with the sound and at the rate it asks for."""
     if command.output.resolve() == command.input.resolve():
         raise TalkerError(f"{command.output} is the input; choose another name for the output")
-    options = replace(command.options, angle_unit=command.input_angle_unit)
+    options = replace(command.export, angle_unit=command.input_angle_unit)
     animation = read_animation(command.input, command.input_format, options)
     if command.audio is not None:
         animation = replace(animation, audio=read_audio(command.audio))

@@ -32,8 +32,8 @@ class ExportOptions:
         angle_unit: Unit of the head and eye columns in Live Link Face CSV.
         head: A head to show or export instead of the default one: GLB/glTF/OBJ with ARKit-named shapes, a folder of
             OBJ files, or `.npz` in talker's own format.
-        rig_model: The user's own FLAME or SMPL-X file, for the formats that speak it.
-        blender: A Blender program or a Python that has `bpy`; found on PATH when None.
+        rig_model: Your own FLAME or SMPL-X file, for the formats that speak it.
+        blender: A Blender program or a Python that has `bpy`; found on PATH when not given.
         size: Height and width of an MP4 preview in pixels.
         side_view: Show the face from the side as well (MP4).
         curve_strip: Show the strongest curves below the face (MP4).
