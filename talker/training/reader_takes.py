@@ -10,7 +10,7 @@ import numpy as np
 
 from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE, read_audio
-from talker.datasets.phone_times import grid_words
+from talker.datasets.phone_times import SpokenWord, grid_words
 from talker.datasets.stream import UNKNOWN_EMOTION, ShardStream, StreamOptions
 from talker.emotion import EMOTIONS
 from talker.models.speech import Speech
@@ -81,10 +81,7 @@ def filmed_takes(
             continue
         taken[clip["set"]] += 1
         known = words.get(clip["key"].rpartition("/")[2]) if clip["set"] == "grid_s1" else None
-        if known:
-            phones = frame_labels(align_words(speech, samples, known), count).astype(np.int64)
-        else:
-            phones = heard_phones(speech, samples, count)
+        phones = phones_said(speech, samples, count, known)
         emotion = None if clip["emotion"] == UNKNOWN_EMOTION else EMOTIONS[clip["emotion"]]
         curves = held_still(clip["curves"][:count].numpy())
         yield FaceTake(clip["set"], clip["speaker"], curves, np.where(weight > 0, phones, UNKNOWN), emotion)
@@ -102,10 +99,12 @@ def synthesised_takes(
         yield FaceTake(SYNTHESISED, "+".join(entry["voices"]), held_still(curves), phones)
 
 
-def heard_phones(speech: Speech, samples: np.ndarray, count: int) -> np.ndarray:
-    """(count,) the likeliest phone of each frame."""
+def phones_said(speech: Speech, samples: np.ndarray, count: int, words: Sequence[SpokenWord] | None) -> np.ndarray:
+    """(count,) the phone of each frame: placed within the words where these are known, otherwise the likeliest."""
     from talker.phones import index
 
+    if words:
+        return frame_labels(align_words(speech, samples, words), count).astype(np.int64)
     numbers = np.array([index(phone) for phone in speech.phones])
     heard = numbers[speech.phone_probabilities(samples).argmax(1)]
     return np.pad(heard[:count], (0, max(0, count - len(heard))), constant_values=UNKNOWN)
