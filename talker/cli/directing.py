@@ -34,6 +34,8 @@ class Directing:
     """No breath to be seen."""
     look_at: Annotated[str | None, _told("PLACE")] = None
     """`camera`, `X,Y,Z` in metres, or places over time: `left@2 camera@4`."""
+    cuts: Annotated[str | None, _told("SECONDS")] = None
+    """Times at which the picture cuts, as in `--cuts "2.0 5.5"`: no blink comes in the first frames after one."""
     au: Annotated[tuple[str, ...], _Repeated, tyro.conf.arg(metavar="AU=VALUE@FROM-TO")] = ()
     """Hold an action unit, whatever the face does otherwise: `AU12L=0.6@1.0-2.0`."""
     shift: Annotated[float | None, _told("SECONDS")] = None
@@ -50,7 +52,7 @@ class Directing:
 
         given: dict[str, Any] = {
             name: getattr(self, name)
-            for name in ("emotion", "intensity", "look_at", "shift", "seed")
+            for name in ("emotion", "intensity", "look_at", "cuts", "shift", "seed")
             if getattr(self, name) is not None
         }
         switched_off = [name for name in ("blinks", "gaze", "head", "breath") if getattr(self, f"no_{name}")]

@@ -77,16 +77,16 @@ def direct(
         meta: What else to remember.
     """
     curves, strengths = _felt(performance, direction, performed)
-    curves = articulated(curves, performance.speech, direction.regions.articulation)
-    curves = arkit.eye_angles_from_looks(shape(curves, LAYER_FPS, direction.regions))
-    take = FaceAnimation(curves, LAYER_FPS, audio).resample(fps)
-    frames = max(1, math.ceil(audio.duration * fps - 1e-6))  # The last 50th of a second may outlast the sound.
-    take = replace(take, curves=take.curves[:frames])
+    take = _played(curves, performance.speech, direction.regions, audio, fps)
+    moved = not np.array_equal(curves, performance.speech)
+    speech = _played(performance.speech, performance.speech, direction.regions, audio, fps).curves if moved else None
     times = np.minimum(take.times * LAYER_FPS, len(strengths) - 1)
     felt = np.stack([np.interp(times, np.arange(len(strengths)), column) for column in strengths.T], axis=1)
     felt /= felt.sum(axis=1, keepdims=True)
     phones = None if performance.phones is None else performance.phones.astype(np.float32)
-    finished = finish(take, felt, direction.finishing, direction.seed, phones).curves
+    cuts = tuple(cut - direction.shift for cut in (0.0, *direction.finishing.cuts))
+    options = replace(direction.finishing, cuts=cuts)
+    finished = finish(take, felt, options, direction.seed, phones, speech).curves
     finished = _shifted(smooth_head(finished, fps, direction.regions.head_smooth), fps, direction.shift)
     return FaceAnimation(
         override(finished, fps, parse_action_units(direction.action_units)),
@@ -100,6 +100,15 @@ def direct(
         },
         performance.layers(),
     )
+
+
+def _played(curves: np.ndarray, speech: np.ndarray, regions: Regions, audio: Audio, fps: float) -> FaceAnimation:
+    """A layer with what each part of the face does with it, at the rate and of the length of the take."""
+    curves = articulated(curves, speech, regions.articulation)
+    take = FaceAnimation(arkit.eye_angles_from_looks(shape(curves, LAYER_FPS, regions)), LAYER_FPS, audio)
+    take = take.resample(fps)
+    frames = max(1, math.ceil(audio.duration * fps - 1e-6))  # The last 50th of a second may outlast the sound.
+    return replace(take, curves=take.curves[:frames])
 
 
 def _felt(performance: Performance, direction: Direction, performed: Direction) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,6 @@
 
 import json
 import sys
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +18,6 @@ from talker.rigs import arkit
 # The takes do not hold the head. These are the speeds (rad/s) that heads of forty people talking to a camera stay below
 # in all but a thousandth of the time, tracked in film; the rest is as often the tracker's noise.
 _HEAD = {"headYaw": 3.1, "headPitch": 1.43, "headRoll": 1.53}
-
-
-@lru_cache(maxsize=1)
-def human_speed() -> np.ndarray:
-    """(61,) the fastest that each channel was seen to move, per second, read-only; infinite where nothing was seen."""
-    table = json.loads((rigs_dir() / "arkit" / "human_speed.json").read_text(encoding="utf-8"))["per_second"]
-    speed = np.array([table.get(name, np.inf) for name in arkit.CHANNELS])
-    speed.setflags(write=False)
-    return speed
 
 
 def measure_speed(takes: list[FaceAnimation]) -> np.ndarray:

@@ -22,10 +22,10 @@ from PIL import Image
 from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE, Audio, read_audio
 from talker.errors import TalkerError
-from talker.evaluation.human_speed import human_speed
 from talker.files import atomic_output
 from talker.finishing import finish
 from talker.finishing.look_at import CAMERA
+from talker.finishing.speed import human_speed
 from talker.render.line_chart import line_chart, stacked
 from talker.rigs import arkit
 

@@ -31,6 +31,7 @@ CUT_FRAMES = 5
 """No blink in so many frames after a cut, where it would look like a mistake of the cut."""
 
 _TALKING, _IDLE = 1.2, 0.8
+_RAREST = 1e-9  # Blinks per minute: never, and still a number of seconds.
 _EMOTION_RATE = {
     "neutral": 1.0,
     "happy": 1.1,
@@ -122,7 +123,7 @@ def plan_blinks(
         talking = np.any((cues.phrases[:, 0] < time + LOOK_AHEAD) & (cues.phrases[:, 1] > time - LOOK_AHEAD))
         rate = np.exp(mean + deviation * normal) * float(mood @ per_minute) * (_TALKING if talking else _IDLE) * amount
         # The first interval had begun before the take did.
-        wish = time + max(60.0 / rate * (draws[0] if time == 0 else 1.0), _SHORTEST_INTERVAL)
+        wish = time + max(60.0 / max(rate, _RAREST) * (draws[0] if time == 0 else 1.0), _SHORTEST_INTERVAL)
         start = _allowed(_drawn(wish, time + _SHORTEST_INTERVAL, drawn_by), fps, cuts, startled)
         close, reopen = (low + (high - low) * draws[1] for low, high in (_CLOSE, _OPEN))
         partial = draws[2] < _PARTIAL

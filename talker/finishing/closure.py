@@ -4,6 +4,8 @@ A network that averages over many mouths lets lips come close and not touch. Whe
 bilabial is heard, the rest of the gap is taken away around the same instant, so nothing moves in time.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from talker.phones import BILABIAL, LABIODENTAL, PHONES
@@ -64,7 +66,7 @@ def close_lips(curves: np.ndarray, fps: float, phones: np.ndarray | None = None,
         missing[frames] = np.maximum(missing[frames], window * (gap[frame] - aim))
         if mark is not None:
             mark[frames] = np.maximum(mark[frames], window)
-    _narrow(out, amount * missing, row)
+    narrow(out, amount * missing, _PARTING)
     for stem, share, how_much in (("mouthPress", shut, _PRESS), ("mouthRollLower", touch, _ROLL)):
         for channel in (i for i in LIPS if arkit.CHANNELS[i].startswith(stem)):
             out[:, channel] += amount * how_much * share * (1.0 - out[:, channel])
@@ -104,15 +106,17 @@ def _heard(phones: np.ndarray | None, group: frozenset[str], count: int, fps: fl
     return near[np.minimum(np.rint(np.arange(count) / fps * CUE_FPS).astype(int), len(near) - 1)]
 
 
-def _narrow(out: np.ndarray, missing: np.ndarray, row: np.ndarray) -> None:
+def narrow(out: np.ndarray, missing: np.ndarray, most: Mapping[str, float]) -> None:
     """Bring the lips together by `missing` (T,), in place: jaw and lips as far as they can, the rest what parts them.
 
-    Lips are slower than the jaw, and lips that close by more than the jaw is open would go through each other.
+    Lips are slower than the jaw, and lips that close by more than the jaw is open would go through each other. What
+    parts lips, by the beginnings of names, yields by no more than `most` says.
     """
-    parting = [i for i, name in enumerate(arkit.SHAPES) if name.startswith(tuple(_PARTING))]
-    most = [next(most for stem, most in _PARTING.items() if arkit.SHAPES[i].startswith(stem)) for i in parting]
+    row = gap_row()
+    parting = [i for i, name in enumerate(arkit.SHAPES) if name.startswith(tuple(most))]
+    limits = [next(limit for stem, limit in most.items() if arkit.SHAPES[i].startswith(stem)) for i in parting]
     jaw, close = arkit.INDEX["jawOpen"], arkit.INDEX["mouthClose"]
-    yielding = np.minimum(out[:, parting], most)
+    yielding = np.minimum(out[:, parting], limits)
     parted = yielding @ np.maximum(row[parting], 0.0)
     ajar = np.maximum(out[:, jaw] * row[jaw] + out[:, close] * row[close], 0.0)
     by_jaw = np.minimum(missing * (1.0 - _LIPS_SHARE * parted / np.maximum(parted + ajar, 1e-6)), ajar)

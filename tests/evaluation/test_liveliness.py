@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from talker.animation import FaceAnimation
-from talker.evaluation.human_speed import human_speed, measure_speed
+from talker.evaluation.human_speed import measure_speed
 from talker.evaluation.liveliness import charts, figures, observe
 from talker.finishing import finish
+from talker.finishing.speed import human_speed
 from talker.rigs import arkit
 
 FPS = 240.0

@@ -11,12 +11,12 @@ from talker.animation import FaceAnimation
 from talker.audio import Audio
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
-from talker.evaluation.human_speed import human_speed
 from talker.finishing import FinishingOptions, finish, parse_look_at
 from talker.finishing.blinks import CUT_FRAMES, LIDS, blink, plan_blinks
 from talker.finishing.cues import LOOK_AHEAD, Cues, hear
 from talker.finishing.gaze import EYES, look, plan_gaze
 from talker.finishing.head import BREATH, HEAD, breathe, move_head
+from talker.finishing.speed import human_speed
 from talker.rigs import arkit
 
 RATE = 16_000
@@ -102,7 +102,7 @@ def test_each_step_moves_only_its_own_channels():
 
 def test_all_off_is_the_take_itself():
     take = silent(100, 30, babble(100 / 30))
-    off = FinishingOptions(blinks=0, gaze=0, head=0, breath=0, tongue=0, contrast=0, silence=0, closure=0)
+    off = FinishingOptions(blinks=0, gaze=0, head=0, breath=0, tongue=0, contrast=0, silence=0, closure=0, speed=0)
     assert np.array_equal(finish(take, options=off).curves, take.curves)
 
 
