@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from talker.audio import NETWORK_RATE
 from talker.errors import TalkerError
+from talker.models.local_attention import attention_bias, local_layer, spread
 from talker.models.log_mel import AsTheyAre, LogMelStem
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ HOP_SAMPLES = NETWORK_RATE // FEATURE_FPS
 
 _PIECE_FRAMES = 20 * FEATURE_FPS
 _PUBLISHED_CONTEXT = 2 * FEATURE_FPS
-_ATTENTION_BLOCK = 64  # Frames that share their keys: of 25 to 128, what 10 s of speech take least time with.
-_NEVER = -1e4  # Added to a score that must not count: as good as minus infinity, without its not-a-numbers.
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,13 @@ class SpeechEncoder(nn.Module):
         """Frames on either side that can change a frame; None for a published network, where all can."""
         if self.config is None:
             return None
+        return self.stem_reach + self.config.layers * self.config.attention_reach
+
+    @property
+    def stem_reach(self) -> int:
+        """Frames on either side that can change what goes into the first layer of our own encoder."""
         window = math.ceil(self.window_samples / 2 / HOP_SAMPLES)
-        return window + self.config.position_kernel // 2 + self.config.layers * self.config.attention_reach
+        return window + (0 if self.config is None else self.config.position_kernel // 2)
 
     @property
     def context(self) -> int:
@@ -179,26 +183,6 @@ class SpeechEncoder(nn.Module):
         if not self.network.config.do_stable_layer_norm:
             return hidden  # Such a network has its norm in front of the layers.
         return self.network.encoder.layer_norm(hidden) * _kept_frames(samples, lengths)[..., None].to(hidden)
-
-    def between(self, samples: Tensor, begin: int, end: int, first_frame: int | Tensor = 0) -> Tensor:
-        """(B, N) -> (B, end - begin, width): a few frames of what `forward` gives, each layer only where they need it.
-
-        The last layer is spared all frames but those, and every layer below all but what the one above reaches.
-        """
-        if self.config is None or not begin < end:
-            return self(samples, first_frame=first_frame)[:, begin:end]
-        hidden = self._first_state(samples, self.config, first_frame)
-        kept, known_from = _kept_frames(samples, None), 0
-        layers, reach, total = self.network.encoder.layers, self.config.attention_reach, hidden.shape[1]
-        for number, (layer, nearness) in enumerate(zip(layers, self.nearness, strict=True), start=1):
-            seen = (len(layers) - number) * reach  # By the layers above, to either side.
-            first, last = max(0, begin - seen), min(end + seen, total)
-            asking = slice(first - known_from, last - known_from)
-            hidden = _local_layer(
-                layer, hidden, _attention_bias(kept, reach, asking) + _spread(nearness, reach), asking
-            )
-            kept, known_from = kept[:, asking], first
-        return self.network.encoder.layer_norm(hidden)
 
     def hidden_states(
         self, samples: Tensor, lengths: Tensor | None = None, first_frame: int | Tensor = 0
@@ -248,15 +232,15 @@ class SpeechEncoder(nn.Module):
             samples = samples.where(inside, 0.0)
         kept = _kept_frames(samples, lengths)
         keep, everywhere = kept[..., None].to(samples), slice(0, kept.shape[1])
-        hidden = self._first_state(samples, config, first_frame, keep)
-        bias = _attention_bias(kept, config.attention_reach, everywhere)
+        hidden = self.first_state(samples, config, first_frame, keep)
+        bias = attention_bias(kept, config.attention_reach, everywhere)
         states = [hidden * keep]
         for layer, nearness in zip(self.network.encoder.layers, self.nearness, strict=True):
-            hidden = _local_layer(layer, hidden, bias + _spread(nearness, config.attention_reach), everywhere)
+            hidden = local_layer(layer, hidden, bias + spread(nearness, config.attention_reach), everywhere)
             states.append(hidden * keep)
         return tuple(states)
 
-    def _first_state(
+    def first_state(
         self, samples: Tensor, config: SpeechEncoderConfig, first_frame: int | Tensor, keep: Tensor | float = 1.0
     ) -> Tensor:
         """(B, T, width): what goes into the first layer of our own network."""
@@ -338,53 +322,6 @@ def _kept_frames(samples: Tensor, lengths: Tensor | None) -> Tensor:
     if lengths is None:
         return torch.ones((len(samples), len(times)), dtype=torch.bool, device=samples.device)
     return times * HOP_SAMPLES < lengths.to(samples.device)[:, None]
-
-
-def _attention_bias(kept: Tensor, reach: int, asking: slice) -> Tensor:
-    """(B, T) booleans -> (B * blocks, 1, block, window): zero where a frame that asks may look, else hopeless."""
-    keys = _windows(kept[..., None], reach, asking)
-    times = torch.arange(keys.shape[-1], device=kept.device)
-    near = (times - reach - times[:_ATTENTION_BLOCK, None]).abs() <= reach
-    return torch.zeros((), device=kept.device).where(near & keys[:, None], _NEVER)
-
-
-def _spread(nearness: Tensor, reach: int) -> Tensor:
-    """(heads, 2 * reach + 1) by distance -> (heads, block, window), for every frame of a block and all it sees."""
-    keys = torch.arange(_ATTENTION_BLOCK + 2 * reach, device=nearness.device)
-    return nearness[:, (keys - keys[:_ATTENTION_BLOCK, None]).clamp(0, 2 * reach)]
-
-
-def _local_layer(layer: Any, hidden: Tensor, bias: Tensor, asking: slice) -> Tensor:
-    """A layer's output for the frames `asking` alone; its input holds these and what they may look at."""
-    hidden = hidden[:, asking] + _local_attention(layer.attention, layer.layer_norm(hidden), bias, asking)
-    return hidden + layer.feed_forward(layer.final_layer_norm(hidden))
-
-
-def _local_attention(attention: Any, hidden: Tensor, bias: Tensor, asking: slice) -> Tensor:
-    """`Wav2Vec2Attention` in blocks: a block's frames share the keys around them, so time is linear in the length."""
-    batch, _, width = hidden.shape
-    length, reach = asking.stop - asking.start, (bias.shape[-1] - _ATTENTION_BLOCK) // 2
-
-    def heads(values: Tensor) -> Tensor:
-        return values.unflatten(-1, (attention.num_heads, -1))
-
-    padding = -length % _ATTENTION_BLOCK
-    query = nn.functional.pad(attention.q_proj(hidden[:, asking]), (0, 0, 0, padding))
-    query = heads(query.view(-1, _ATTENTION_BLOCK, width)).transpose(1, 2)
-    key, value = (
-        _windows(project(hidden), reach, asking).unflatten(1, (attention.num_heads, -1)).transpose(2, 3)
-        for project in (attention.k_proj, attention.v_proj)
-    )
-    mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query))
-    return attention.out_proj(mixed.transpose(1, 2).reshape(batch, -1, width)[:, :length])
-
-
-def _windows(values: Tensor, reach: int, asking: slice) -> Tensor:
-    """(B, T, C) -> (B * blocks, C, block + 2 * reach): what lies in reach of each block of `asking`, zero outside."""
-    first, last = asking.start - reach, asking.stop + reach + (asking.start - asking.stop) % _ATTENTION_BLOCK
-    inside = values[:, max(0, first) : last]
-    around = nn.functional.pad(inside, (0, 0, max(0, -first), last - max(0, first) - inside.shape[1]))
-    return around.unfold(1, _ATTENTION_BLOCK + 2 * reach, _ATTENTION_BLOCK).flatten(0, 1)
 
 
 def frame_count(sample_count: int) -> int:

@@ -267,14 +267,6 @@ def test_what_is_not_speech_says_why(encoder, samples, message):
         encoder.features(samples)
 
 
-@pytest.mark.parametrize(("begin", "end"), [(0, 5), (40, 47), (93, 100), (12, 90), (0, 100), (50, 50)])
-def test_a_few_frames_are_those_of_the_whole(encoder, begin, end):
-    sound = noise(2.0)[None]
-    with torch.inference_mode():
-        whole = encoder(sound, first_frame=7)[:, begin:end]
-        torch.testing.assert_close(encoder.between(sound, begin, end, first_frame=7), whole, atol=2e-5, rtol=0)
-
-
 @pytest.mark.slow
 def test_an_hour_takes_less_than_a_gigabyte():
     """In a process of its own, Python and PyTorch (0.45) and the sound (0.23) included.

@@ -90,6 +90,7 @@ def test_espeak_notation_becomes_kokoros() -> None:
     assert from_espeak("bˈɜːd nˌi^ə", "en-gb") == "bˈɜːd nˌɪə"
     assert from_espeak("byˈi (^e^n)mˈʌðə(^f^r) bɔ\u0303\nla-", "fr") == "byˈi mˈʌðə bɔ\u0303 la"
     assert from_espeak("ç", "de") == "ç"
+    assert from_espeak("nˈo^ɪt^ʃy", "pt-br") == "nˈoɪʧi" and from_espeak("sˈyn", "ru") == "sˈɨn"  # No rounded lips.
 
 
 def test_every_symbol_of_kokoro_is_a_phone_or_a_mark() -> None:
@@ -108,6 +109,12 @@ def test_plans_repeat_and_keep_the_test_voices_apart() -> None:
     assert all(sum(clip.timbre.values()) == pytest.approx(1) for clip in train)
     tested = [plan_clip("test", 0, number, _VOICES) for number in range(100)]
     assert {voice for clip in tested for voice in (*clip.timbre, *clip.melody)} == set(HELD_OUT_VOICES)
+
+
+@pytest.mark.usefixtures("spoken")
+def test_chosen_languages_are_the_only_ones() -> None:
+    clips = [plan_clip("train", 1, number, _VOICES, languages=("fr", "invented")) for number in range(60)]
+    assert {clip.language for clip in clips} == {"fr", "invented"}
 
 
 @pytest.mark.usefixtures("spoken")

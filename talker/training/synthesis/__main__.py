@@ -17,6 +17,7 @@ from talker.errors import TalkerError
 from talker.training.synthesis.corpus import Clip, Split, align_corpus, done_seconds, plan_clip, save, speak
 from talker.training.synthesis.kokoro import Kokoro
 from talker.training.synthesis.pronunciation import read_transcripts, require_espeak
+from talker.training.synthesis.texts import INVENTED, LANGUAGE_SHARES
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Synthesise:
     """Another seed says other things; several share a folder."""
     transcripts: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """JSON of English sentences to be said as well: {id: {"text": ...}}, as speechocean762's."""
+    languages: tuple[str, ...] = ()
+    """Only these, by espeak-ng's names, or "invented"; all when none are given. Use them with a seed of their own."""
     jobs: int = 1
     """Processes, with one thread and 1 GB each."""
 
@@ -47,6 +50,9 @@ class Synthesise:
         require_espeak()
         if self.hours <= 0 or self.test_minutes < 0 or self.jobs < 1:
             raise TalkerError("--hours and --jobs must be above 0 and --test-minutes not below 0")
+        unknown = [name for name in self.languages if name not in (*LANGUAGE_SHARES, INVENTED)]
+        if unknown:
+            raise TalkerError(f"'{unknown[0]}' is not one of {', '.join((*LANGUAGE_SHARES, INVENTED))}")
         self.output.mkdir(parents=True, exist_ok=True)
         wanted: dict[Split, float] = {"test": self.test_minutes * 60, "train": self.hours * 3600}
         for split, seconds in wanted.items():
@@ -75,7 +81,9 @@ class Synthesise:
     def _plans(self, split: Split) -> Iterator[Clip]:
         voices = tuple(Kokoro.voices(self.packages))
         transcripts = tuple(sorted(read_transcripts(self.transcripts).values())) if self.transcripts else ()
-        return (plan_clip(split, self.seed, number, voices, transcripts) for number in itertools.count())
+        return (
+            plan_clip(split, self.seed, number, voices, transcripts, self.languages) for number in itertools.count()
+        )
 
     def _spoken(
         self, clips: Iterable[Clip], done: dict[str, float]

@@ -55,10 +55,17 @@ class Clip:
     speed: float
 
 
-def plan_clip(split: Split, seed: int, number: int, voices: tuple[str, ...], transcripts: tuple[str, ...] = ()) -> Clip:
-    """The clip that a seed and a number stand for."""
+def plan_clip(
+    split: Split,
+    seed: int,
+    number: int,
+    voices: tuple[str, ...],
+    transcripts: tuple[str, ...] = (),
+    languages: tuple[str, ...] = (),
+) -> Clip:
+    """The clip that a seed and a number stand for; in any of `languages`, or of all in their shares."""
     rng = np.random.default_rng([seed, number, 0 if split == "train" else 1])
-    language = _language(rng)
+    language = languages[int(rng.integers(len(languages)))] if languages else _language(rng)
     allowed = HELD_OUT_VOICES if split == "test" else tuple(name for name in voices if name not in HELD_OUT_VOICES)
     timbre = _voices(rng, allowed, language, mixes=split == "train")
     melody = _voices(rng, allowed, language, mixes=False) if split == "train" and rng.random() < 0.25 else timbre

@@ -24,7 +24,11 @@ _AMERICAN = {
     **{"ə^l": "ᵊl", "ɜːɹ": "ɜɹ", "ɜː": "ɜɹ", "ɚ": "əɹ", "ʔn\u0329": "tᵊn", "ʔ": "t", "ɾ": "T", "ɐ": "ə", "ː": ""},
     **{"n\u0329": "ᵊn", "r": "ɹ", "x": "k", "ɬ": "l"},
 }
+# espeak-ng ends Portuguese words in "y" and writes the Russian ы so, but neither rounds the lips as the French y does.
+_PORTUGUESE, _RUSSIAN = {"y": "i"}, {"y": "ɨ"}
 _BRITISH = {"ə^l": "ᵊl", "e^ə": "ɛː", "i^ə": "ɪə", "n\u0329": "ᵊn", "ɐ": "ə", "r": "ɹ", "x": "k", "ɬ": "l"}
+
+_NOTATIONS = {"en-us": _AMERICAN, "en-gb": _BRITISH, "pt-br": _PORTUGUESE, "ru": _RUSSIAN}
 
 _LANGUAGE_SWITCH = re.compile(r"\([\^a-z-]+\)")
 
@@ -53,7 +57,7 @@ def from_espeak(ipa: str, language: str) -> str:
     """What `espeak-ng --ipa --tie=^` printed, in Kokoro's symbols."""
     ipa = unicodedata.normalize("NFD", _LANGUAGE_SWITCH.sub("", " ".join(ipa.split())))
     ipa = ipa.replace("c\u0327", "ç").replace("-", "")
-    replacements = {"en-us": _AMERICAN, "en-gb": _BRITISH}.get(language, {})
+    replacements = _NOTATIONS.get(language, {})
     for old, new in {**_TIED, **replacements}.items():
         ipa = ipa.replace(old, new)
     if language == "en-us":
