@@ -1,4 +1,4 @@
-"""Whisper encoders with random weights, in the three file formats and the packages in which the real ones come."""
+"""Whisper encoders with random weights, in the four file formats and the packages in which the real ones come."""
 
 import hashlib
 import io
@@ -113,11 +113,36 @@ def ctranslate2_file(encoder: WhisperEncoder) -> bytes:
     return data + struct.pack("<i", 0)  # No aliases.
 
 
+def onnx_file(encoder: WhisperEncoder) -> bytes:
+    """As an exported network whose matrices were made bytes: they have numbers for names, and lie transposed."""
+    from onnx import helper, numpy_helper
+
+    arrays, nodes = [], []
+    for number, (name, tensor) in enumerate(encoder.state_dict().items()):
+        array = tensor.numpy()
+        if array.ndim == 1 or "positions" in name:
+            arrays.append(numpy_helper.from_array(array, name))
+            continue
+        convolution = array.ndim == 3
+        module, stored = name.removesuffix(".weight"), f"{name}_" if convolution else f"onnx::MatMul_{number}_"
+        step = np.float32((array.max() - array.min()) / 255)
+        zero = np.uint8(np.rint(-array.min() / step))
+        whole = np.clip(np.rint(array / step) + zero, 0, 255).astype(np.uint8)
+        for end, value in (("quantized", whole if convolution else whole.T), ("scale", step), ("zero_point", zero)):
+            arrays.append(numpy_helper.from_array(np.array(value), stored + end))
+        kind = "Conv" if convolution else "MatMul"
+        operands = ["heard", f"{stored}quantized", "heard_zero_point", f"{stored}zero_point"]
+        path = "/" + module.replace(".self_attn.", "/self_attn/").replace(".fc", "/fc")
+        nodes.append(helper.make_node(f"{kind}Integer", operands, [f"{module}_out"], f"{path}/{kind}_quant"))
+    graph = helper.make_graph(nodes, "encoder", [], [], arrays)
+    return helper.make_model(graph).SerializeToString()
+
+
 def _text(text: str) -> bytes:
     return struct.pack("<H", len(text) + 1) + text.encode() + b"\0"
 
 
-FORMATS = {"torch": torch_file, "ggml": ggml_file, "ctranslate2": ctranslate2_file}
+FORMATS = {"torch": torch_file, "ggml": ggml_file, "ctranslate2": ctranslate2_file, "onnx": onnx_file}
 
 
 def write_package(folder: Path, name: str, encoder: WhisperEncoder, kind: str) -> Teacher:
