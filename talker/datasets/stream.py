@@ -14,17 +14,15 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE
-from talker.datasets.mouth import MOUTH_MEASURES
+from talker.datasets.moves import Moves, sped_up
 from talker.datasets.report import MANIFEST_FILE
-from talker.datasets.samples import Curves, decode_sound
+from talker.datasets.samples import decode_sound
 from talker.datasets.shards import read_samples, shard_path
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.models.speech_encoder import FEATURE_FPS
 from talker.rigs import arkit
-from talker.training.augment import change_speed
 
 UNKNOWN_EMOTION = -1
 _SOUNDS = ("flac", "opus")
@@ -70,27 +68,6 @@ class _Set:
 
     shards: list[Path] = field(default_factory=list)
     clips: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class _Moves:
-    """What a face does: curves (T, 61), mouth (T, 3), and how much to trust either, (T,) in [0, 1]."""
-
-    curves: np.ndarray
-    weight: np.ndarray
-    mouth: np.ndarray
-    mouth_weight: np.ndarray
-
-    def part(self, start: int, count: int) -> "_Moves":
-        """Some of the frames."""
-        part = slice(start, start + count)
-        return _Moves(self.curves[part], self.weight[part], self.mouth[part], self.mouth_weight[part])
-
-    def faster(self, curves: np.ndarray, speed: float) -> "_Moves":
-        """The rest brought to the speed of the curves, which are that already."""
-        place = np.arange(len(curves)) * speed
-        weight, mouth_weight = (_worse_beside(values, place) for values in (self.weight, self.mouth_weight))
-        return _Moves(curves, weight, _mixed(self.mouth, place), mouth_weight)
 
 
 class ShardStream(IterableDataset[dict[str, Any]]):
@@ -184,7 +161,7 @@ class ShardStream(IterableDataset[dict[str, Any]]):
         options = self._options
         about = json.loads(members["json"])
         samples = decode_sound(next(members[sound] for sound in _SOUNDS if sound in members))
-        moves = _at_rate(members, options.fps, len(samples) / NETWORK_RATE)
+        moves = Moves.of_clip(members, options.fps, len(samples) / NETWORK_RATE)
         frames, count = round(options.seconds * options.fps), round(options.seconds * NETWORK_RATE)
         speed = float(random.uniform(*options.speeds))
         taken = int(np.ceil(frames * speed))
@@ -194,9 +171,8 @@ class ShardStream(IterableDataset[dict[str, Any]]):
         samples = samples[first : first + int(np.ceil(count * speed))]
         moves = moves.part(start, taken)
         if speed != 1.0 and len(moves.curves):
-            samples, curves = change_speed(samples, moves.curves, options.fps, speed)
-            moves = moves.faster(curves, speed).part(0, frames)
-            samples = samples[:count]
+            samples, moves = sped_up(samples, moves, options.fps, speed)
+            samples, moves = samples[:count], moves.part(0, frames)
         if self._augmentation is not None:
             both = np.concatenate([moves.curves, moves.mouth], axis=1)
             samples, both = self._augmentation(samples, both, options.fps, random)
@@ -258,38 +234,6 @@ def _shuffled(clips: Iterator[Any], held: int, random: np.random.Generator) -> I
         yield clip
     random.shuffle(waiting)
     yield from waiting
-
-
-def _at_rate(members: dict[str, bytes], fps: float, seconds: float) -> _Moves:
-    """A clip at the wanted rate; zeros for sound alone."""
-    if "curves.npz" not in members:
-        nothing = np.zeros((int(seconds * fps), arkit.CHANNEL_COUNT + len(MOUTH_MEASURES) + 2), np.float32)
-        curves, mouth, weight = np.split(nothing, [arkit.CHANNEL_COUNT, -2], axis=1)
-        return _Moves(curves, weight[:, 0], mouth, weight[:, 1])
-    stored = Curves.decode(members["curves.npz"])
-    curves = FaceAnimation(stored.curves, stored.fps).resample(fps).curves
-    place = np.arange(len(curves)) * (stored.fps / fps)
-    weight = np.where(stored.valid, stored.confidence, 0.0)
-    measured = np.isfinite(stored.mouth).all(1)
-    mouth = _mixed(np.where(measured[:, None], stored.mouth, 0.0), place)
-    return _Moves(
-        np.array(curves), _worse_beside(weight, place), mouth, _worse_beside(np.where(measured, weight, 0.0), place)
-    )
-
-
-def _mixed(values: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """(T, C) between frames: at each of `place`."""
-    low = np.minimum(place.astype(int), len(values) - 1)
-    high = np.minimum(low + 1, len(values) - 1)
-    share = np.clip(place - low, 0, 1)[:, None].astype(np.float32)
-    return (values[low] * (1 - share) + values[high] * share).astype(np.float32)
-
-
-def _worse_beside(values: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """(T,) the smaller value of the two frames that each of `place` lies between."""
-    low = np.minimum(place.astype(int), len(values) - 1)
-    high = np.minimum(np.ceil(place).astype(int), len(values) - 1)
-    return np.minimum(values[low], values[high]).astype(np.float32)
 
 
 def _padded(values: np.ndarray, count: int) -> np.ndarray:

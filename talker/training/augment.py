@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE
 from talker.training import codecs
 from talker.training.unspoken import unspoken
@@ -17,7 +16,7 @@ _ROLL_OFF = 0.15  # Of the edge's frequency: how gently a band ends.
 def augment(
     samples: np.ndarray, curves: np.ndarray, fps: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Everything below but speed, in the order in which it happens to a voice: mouth, room, microphone, line.
+    """Everything below, in the order in which it happens to a voice: mouth, room, microphone, line.
 
     (N,) samples at 16 kHz and (T, C) curves at `fps` -> the same shapes.
     """
@@ -25,14 +24,6 @@ def augment(
     samples = encode(limit_band(samples, random), random)
     samples, curves = mute(set_loudness(samples, random), curves, fps, random)
     return samples.astype(np.float32), curves.astype(np.float32)
-
-
-def change_speed(samples: np.ndarray, curves: np.ndarray, fps: float, speed: float) -> tuple[np.ndarray, np.ndarray]:
-    """Played `speed` times as fast, which also moves pitch and formants; the (T, 61) curves keep their closures."""
-    import soxr
-
-    played = soxr.resample(samples.astype(np.float32), NETWORK_RATE * speed, NETWORK_RATE, "HQ")
-    return played, np.array(FaceAnimation(curves, fps).resample(fps / speed).curves)
 
 
 def limit_band(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:

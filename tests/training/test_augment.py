@@ -50,21 +50,6 @@ def test_codecs_bear_extremes() -> None:
             assert out.shape == samples.shape and np.isfinite(out).all()
 
 
-@pytest.mark.parametrize("speed", [0.85, 1.0, 1.2])
-def test_speed_takes_the_curves_along(speed: float) -> None:
-    samples, curves = np.zeros(3 * RATE, np.float32), np.zeros((3 * FPS, arkit.CHANNEL_COUNT), np.float32)
-    for at in (0.5, 1.3, 2.2):
-        samples[round(at * RATE) :][:1600] = 0.5
-        curves[round(at * FPS) :][:5, arkit.INDEX["jawOpen"]] = 1
-    sound, face = augment.change_speed(samples, curves, FPS, speed)
-    assert len(sound) == pytest.approx(3 * RATE / speed, abs=2) and len(face) == pytest.approx(3 * FPS / speed, abs=1)
-    loud = np.abs(sound[: len(sound) // 320 * 320]).reshape(-1, 320).max(1)
-    jaw = face[: len(loud), arkit.INDEX["jawOpen"]]
-    best = np.argmax([np.sum(np.roll(loud, s)[: len(jaw)] * jaw) for s in range(-5, 6)]) - 5
-    assert abs(best) <= 1
-    assert np.flatnonzero(jaw > 0.5)[0] == pytest.approx(0.5 * FPS / speed, abs=1)
-
-
 def test_limited_bands_are_limited() -> None:
     noise = np.random.default_rng(0).standard_normal(RATE)
     random = np.random.default_rng(1)
