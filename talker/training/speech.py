@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +24,13 @@ from talker.models.checkpoint import load_speech, save_checkpoint, save_speech
 from talker.models.speech import PhoneHead, Speech
 from talker.models.speech_encoder import HOP_SAMPLES, SpeechEncoder, SpeechEncoderConfig
 from talker.models.talker import Talker, TalkerConfig
-from talker.phones import PHONES, SILENCE, index
+from talker.phones import PHONES
 from talker.training import processes
 from talker.training.course import Batch, Course, Lessons, MotionLoss
 from talker.training.hearing import hear
 from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop, is_saved
+from talker.training.phones import PHONE_STEPS, learn_phones, phone_loss
 from talker.training.speech_batches import SpeechBatch, SpeechBatches
 from talker.training.speech_corpus import UNKNOWN, Recording, TeacherFeatures, read_corpus
 from talker.training.teachers import WhisperTeacher, load_teacher
@@ -39,7 +40,7 @@ TEACHER = "whisper-base"
 TEACHER_LAYERS = (3, 5)
 """Of the teacher's six: the middle tells most of lips (see `talker.evaluation.speech_probe`), a later one of phones."""
 
-HEAD_STEPS, PHONE_STEPS = 150, 500
+HEAD_STEPS = 150
 
 _JUDGED_PER_SET = 40
 _PHONE_WEIGHT, _ORDER_WEIGHT, _FACE_WEIGHT = 0.3, 0.05, 6.0
@@ -62,7 +63,7 @@ class SpeechStudent(nn.Module):
         features = hear(self.encoder, batch.samples, batch.lengths)
         weight = batch.known[..., None] / (batch.known.sum().clamp(min=1) * batch.heard.shape[-1])
         teacher = ((self.to_teacher(features).float() - batch.heard).square() * weight).sum()
-        phones = _phone_loss(self.phone_head(features), batch)
+        phones = phone_loss(self.phone_head(features), batch.labels)
         order = self._order_loss(features, batch)
         total = teacher + _PHONE_WEIGHT * phones + _ORDER_WEIGHT * order
         return {"total": total, "teacher": teacher, "phones": phones, "order": order}
@@ -177,8 +178,7 @@ def train_speech(
 
         taught = loop.run(loss_at, on_checkpoint)
     student.load_state_dict(loop.averaged)
-    told = SpeechBatches([recording for recording in heard if _tells_phones(recording)], features, options.seed)
-    _tell(learn_phones(speech, told, PHONE_STEPS, options.bfloat16), "phones, step {}: {:.3f}", say)
+    _tell(learn_phones(speech, heard, PHONE_STEPS, options.bfloat16, options.seed), "phones, step {}: {:.3f}", say)
     if processes.number() == 0:
         save(student.state_dict())
     return taught
@@ -305,34 +305,3 @@ def learn_heads(
         optimiser.step()
         yield loss["teacher"].item()
     student.encoder.requires_grad_(True)
-
-
-def learn_phones(speech: Speech, batches: SpeechBatches, steps: int, bfloat16: bool) -> Iterator[float]:
-    """Let the phone head catch up with an encoder that changes no more."""
-    head = cast(PhoneHead, speech.phone_head).train()
-    device = head.name.weight.device
-    optimiser = torch.optim.AdamW(head.parameters(), lr=2e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for step in range(steps):
-        batch = batches.at(2**31 + step).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            with torch.no_grad():
-                features = hear(speech.encoder, batch.samples, batch.lengths)
-            loss = _phone_loss(head(features), batch)
-        optimiser.zero_grad()
-        loss.backward()
-        processes.average_gradients(head)
-        optimiser.step()
-        schedule.step()
-        yield loss.item()
-    head.eval()
-
-
-def _tells_phones(recording: Recording) -> bool:
-    return bool(np.any((recording.labels != UNKNOWN) & (recording.labels != index(SILENCE))))
-
-
-def _phone_loss(scores: Tensor, batch: SpeechBatch) -> Tensor:
-    return nn.functional.cross_entropy(
-        scores.float().transpose(1, 2), batch.labels, ignore_index=UNKNOWN, label_smoothing=0.05
-    )

@@ -63,9 +63,12 @@ class _Crop:
 
 
 class SpeechBatches:
-    """Batches out of the training recordings; under `torchrun`, every process draws batches of its own."""
+    """Batches out of the training recordings; under `torchrun`, every process draws batches of its own.
 
-    def __init__(self, corpus: Sequence[Recording], features: TeacherFeatures, seed: int) -> None:
+    Without a teacher's features there are none to learn, and only the phones are told.
+    """
+
+    def __init__(self, corpus: Sequence[Recording], features: TeacherFeatures | None, seed: int) -> None:
         self.pools: dict[str, list[Recording]] = defaultdict(list)
         for recording in corpus:
             if recording.frames >= FEATURE_FPS // 2:
@@ -73,7 +76,7 @@ class SpeechBatches:
         shares = np.array([SET_SHARES.get(name, 1) for name in self.pools], float)
         self.shares = shares / shares.sum()
         self.features = features
-        self.mean, self.deviation = features.moments()
+        self.mean, self.deviation = (np.zeros(0), np.ones(0)) if features is None else features.moments()
         self.seed = seed
 
     def at(self, step: int) -> SpeechBatch:
@@ -83,6 +86,8 @@ class SpeechBatches:
 
     def standardised(self, recording: Recording, rows: np.ndarray) -> np.ndarray:
         """(len(rows), F) float32: the teacher's features at fractional frames, each feature with mean 0, variance 1."""
+        if self.features is None:
+            return np.zeros((len(rows), 0), np.float32)
         return (self.features.rows(recording, rows) - self.mean) / self.deviation
 
     def _crop(self, random: np.random.Generator) -> _Crop:

@@ -60,10 +60,15 @@ class Recording:
         return self.samples.astype(np.float32) / 32768.0
 
 
-def read_corpus(data: Path, synthesised: Path | None, say: Callable[[str], None] = print) -> list[Recording]:
-    """The recordings of every set that is there."""
+def read_corpus(
+    data: Path,
+    synthesised: Path | None,
+    say: Callable[[str], None] = print,
+    sets: Sequence[str] = SPEECH_SETS,
+) -> list[Recording]:
+    """The recordings of every one of the sets that is there, and what was synthesised."""
     readers: dict[str, Iterator[Recording]] = {
-        name: read_set(data / name, synthesised) for name in SPEECH_SETS if (data / name).is_dir()
+        name: read_set(data / name, synthesised) for name in sets if (data / name).is_dir()
     }
     if synthesised is not None:
         readers["synthesised"] = read_synthesised(synthesised)
@@ -74,7 +79,7 @@ def read_corpus(data: Path, synthesised: Path | None, say: Callable[[str], None]
         say(f"{name}: {len(recordings)} recordings, {minutes:.0f} minutes")
         corpus += recordings
     if not corpus:
-        raise TalkerError(f"{data} holds none of {', '.join(SPEECH_SETS)}; give their parent with --data")
+        raise TalkerError(f"{data} holds none of {', '.join(sets)}; give their parent with --data")
     return corpus
 
 
