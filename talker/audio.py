@@ -65,11 +65,16 @@ class Audio:
     def slice(self, start: float, end: float) -> "Audio":
         """The sound from `start` to `end` seconds; what lies outside the recording is silence."""
         first, last = round(start * self.sample_rate), round(end * self.sample_rate)
-        out = np.zeros(max(last - first, 0), np.float32)
-        low, high = max(first, 0), min(last, len(self.samples))
-        if high > low:
-            out[low - first : high - first] = self.samples[low:high]
-        return Audio(out, self.sample_rate)
+        return Audio(stretch(self.samples, first, last), self.sample_rate)
+
+
+def stretch(samples: np.ndarray, first: int, last: int) -> np.ndarray:
+    """(last - first,) float32 copy of the samples between two places; what lies outside them is silence."""
+    out = np.zeros(max(last - first, 0), np.float32)
+    low, high = max(first, 0), min(last, len(samples))
+    if high > low:
+        out[low - first : high - first] = samples[low:high]
+    return out
 
 
 def read_audio(path: Path | str) -> Audio:

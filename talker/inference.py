@@ -11,6 +11,7 @@ from torch import nn
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.models.checkpoint import load_checkpoint
+from talker.models.speech import PhoneHead
 from talker.models.speech_encoder import FEATURE_FPS, SpeechEncoder, frame_count, in_pieces
 from talker.models.talker import Talker
 from talker.phones import PHONES
@@ -84,7 +85,7 @@ class Model:
             out = [self.talker.motion(features, feel.to(self.device), manner) for feel in feels]
             return torch.cat(out if self.phone_head is None else [*out, self.phone_head(features).softmax(-1)], dim=-1)
 
-        context = self.encoder.context + self.talker.reach
+        context = self.encoder.context + max(self.talker.reach, PhoneHead.reach)
         context += -context % self.talker.grid
         pieces = in_pieces(moved, samples, context, *tracks, silence=_SILENCE_FRAMES)
         out = np.concatenate([piece.cpu().numpy() for _, piece in pieces])[_SILENCE_FRAMES : _SILENCE_FRAMES + frames]

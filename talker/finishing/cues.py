@@ -57,9 +57,7 @@ def hear(audio: Audio | None, duration: float) -> Cues:
         return Cues(False, quiet, quiet, np.full(count, 0.3), np.zeros((0, 2)), np.zeros((0, 2)))
     from talker.models import prosody
 
-    samples = audio.resample(NETWORK_RATE).samples
-    short = count * NETWORK_RATE // CUE_FPS - len(samples)
-    measured = prosody.measure(np.pad(samples, (0, max(short, 0))))[:count].numpy()
+    measured = prosody.measure(audio.resample(NETWORK_RATE).samples, count).numpy()
     level, voicing = measured[:, prosody.LEVEL], measured[:, prosody.VOICING]
     loud = _lately(np.where(voicing > _VOICED, level, -80.0))
     speaking = _speaking(level - loud, voicing)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talker.audio import NETWORK_RATE
+from talker.audio import NETWORK_RATE, stretch
 from talker.models.speech_encoder import HOP_SAMPLES, frame_count
 
 WINDOW_SAMPLES = 1024
@@ -26,7 +26,7 @@ LOUD_DB = -20.0
 _MOST_GAIN_DB = 40.0  # Beyond this a recording is noise of its converter, not quiet speech.
 _PITCH_RANGE = (65.0, 520.0)  # Hz.
 _OCTAVE_BIAS = 0.87  # A peak this close to the highest one wins if its period is shorter.
-_PIECE_FRAMES = 3000
+_PIECE_FRAMES = 1000
 
 
 def at_even_level(samples: np.ndarray) -> np.ndarray:
@@ -38,15 +38,17 @@ def at_even_level(samples: np.ndarray) -> np.ndarray:
     return (samples * 10.0 ** (min(LOUD_DB - loud, _MOST_GAIN_DB) / 20.0)).astype(np.float32)
 
 
-def measure(samples: np.ndarray) -> Tensor:
-    """(N,) float32 at 16 kHz -> (ceil(N / 320), COUNT) at 50 Hz; frame i is centred on i / 50 seconds."""
-    frames = frame_count(len(samples))
+def measure(samples: np.ndarray, frames: int | None = None) -> Tensor:
+    """(N,) at 16 kHz -> (frames, COUNT) at 50 Hz; frame i is centred on i / 50 seconds.
+
+    There are ceil(N / 320) frames, or as many as are asked for: silence follows the sound.
+    """
+    frames = frame_count(len(samples)) if frames is None else frames
     half = WINDOW_SAMPLES // 2
-    padded = torch.from_numpy(np.pad(samples.astype(np.float32), (half, half + HOP_SAMPLES)))
-    pieces = []
+    pieces = [torch.zeros(0, COUNT)]
     for first in range(0, frames, _PIECE_FRAMES):
         last = min(first + _PIECE_FRAMES, frames)
-        sound = padded[first * HOP_SAMPLES : (last - 1) * HOP_SAMPLES + WINDOW_SAMPLES]
+        sound = torch.from_numpy(stretch(samples, first * HOP_SAMPLES - half, (last - 1) * HOP_SAMPLES + half))
         pieces.append(_measure_windows(sound.unfold(0, WINDOW_SAMPLES, HOP_SAMPLES)))
     return torch.cat(pieces)
 

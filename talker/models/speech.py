@@ -29,12 +29,12 @@ class PhoneHead(nn.Module):
 
 
 class Speech(nn.Module):
-    """A speech encoder and, where it has learned phones, the linear layer that names them.
+    """A speech encoder and, where it has learned phones, the head that names them.
 
     Args:
         encoder: Shared, not copied.
         phones: Names of the head's outputs; none for an encoder without a head.
-        phone_head: The head, (width) -> (phones); a new one when None.
+        phone_head: The head; a new one when None.
     """
 
     def __init__(
@@ -60,6 +60,6 @@ class Speech(nn.Module):
         def scores(piece: Tensor, first_frame: int) -> Tensor:
             return self(piece.to(device), first_frame=first_frame)
 
-        for first, piece in in_pieces(scores, samples, self.encoder.context):
+        for first, piece in in_pieces(scores, samples, self.encoder.context + PhoneHead.reach):
             out[first : first + len(piece)] = piece.softmax(-1).cpu().numpy()
         return out

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from talker.audio import NETWORK_RATE
+from talker.audio import NETWORK_RATE, stretch
 from talker.errors import TalkerError
 from talker.models.local_attention import attention_bias, local_layer, spread
 from talker.models.log_mel import AsTheyAre, LogMelStem
@@ -289,19 +289,10 @@ def in_pieces(
     for first in range(0, frames, _PIECE_FRAMES):
         last = min(first + _PIECE_FRAMES, frames)
         begin = max(0, first - context)
-        heard = torch.from_numpy(_stretch(samples, begin - silence, last + context - silence, silence))
+        end = min((last + context - silence) * HOP_SAMPLES, len(samples) + silence * HOP_SAMPLES)
+        heard = torch.from_numpy(stretch(samples, (begin - silence) * HOP_SAMPLES, end))
         beside = (torch.tensor(track[begin : last + context])[None] for track in tracks)
         yield first, network(heard[None], begin, *beside)[0, first - begin : last - begin]
-
-
-def _stretch(samples: np.ndarray, first: int, last: int, silence: int) -> np.ndarray:
-    """A copy of the samples from one frame to another, with silence around them: no copy of the whole is needed."""
-    begin, end = first * HOP_SAMPLES, min(last * HOP_SAMPLES, len(samples) + silence * HOP_SAMPLES)
-    heard = np.zeros(end - begin, np.float32)
-    inside = samples[max(0, begin) : max(0, end)]
-    before = max(0, -begin)
-    heard[before : before + len(inside)] = inside
-    return heard
 
 
 def check_samples(samples: np.ndarray) -> None:
