@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from talker.audio import NETWORK_RATE
 from talker.datasets.tracks import TrackedClip, read_tracks
+from talker.evaluation.metrics import correlation
 from talker.files import atomic_output, read_text
 from talker.models.speech_encoder import FEATURE_FPS, SpeechEncoder, SpeechEncoderConfig, frame_count
+from talker.rigs.landmark_numbers import CHIN, GAP_LOWER, GAP_UPPER, MOUTH_CORNERS, NOSE_BRIDGE, OUTER_EYE_CORNERS
 from talker.training.teachers import load_teacher
 
 TRAINED_ON = "grid_s1"
@@ -28,10 +30,6 @@ STRANGERS = ("first_impressions", "javanese")
 MEASURES = ("gap", "width", "chin")
 Features = Callable[[Sequence[np.ndarray]], dict[str, list[np.ndarray]]]
 """Recordings (N,) at 16 kHz -> by name, one or more kinds of features, (ceil(N / 320), width) of each recording."""
-
-# MediaPipe landmark numbers; upper and lower inner lip in the middle and either side of it.
-_INNER_LIPS = ((13, 14), (82, 87), (312, 317))
-_MOUTH_CORNERS, _EYE_CORNERS, _NOSE_BRIDGE_AND_CHIN = (61, 291), (33, 263), (168, 152)
 
 _NOISE_DB = 10.0
 # Few steps and many dropped features: one man and one grammar are quickly learnt by heart.
@@ -125,9 +123,9 @@ def _probe_clip(clip: TrackedClip, mouth_after_audio: float) -> ProbeClip:
 
 def _measures(clip: TrackedClip) -> np.ndarray:
     """(T, 3) of `MEASURES`: distances in the picture, in outer eye distances."""
-    gap = np.mean([_distance(clip, pair) for pair in _INNER_LIPS], axis=0)
-    lengths = np.stack([gap, _distance(clip, _MOUTH_CORNERS), _distance(clip, _NOSE_BRIDGE_AND_CHIN)], axis=1)
-    return lengths / _distance(clip, _EYE_CORNERS)[:, None]
+    gap = np.mean([_distance(clip, pair) for pair in zip(GAP_UPPER, GAP_LOWER, strict=True)], axis=0)
+    lengths = np.stack([gap, _distance(clip, MOUTH_CORNERS), _distance(clip, (NOSE_BRIDGE, CHIN))], axis=1)
+    return lengths / _distance(clip, OUTER_EYE_CORNERS)[:, None]
 
 
 def _distance(clip: TrackedClip, pair: tuple[int, int]) -> np.ndarray:
@@ -184,8 +182,8 @@ def correlations(probe: ProbeNetwork, features: Sequence[np.ndarray], clips: Seq
     scores = []
     for heard, clip in zip(features, clips, strict=True):
         predicted = probe(torch.from_numpy(heard).float()[None])[0].numpy()[clip.valid]
-        scores.append([_correlation(p, m) for p, m in zip(predicted.T, clip.measured[clip.valid].T, strict=True)])
-    return np.median(scores, axis=0)
+        scores.append([correlation(p, m) for p, m in zip(predicted.T, clip.measured[clip.valid].T, strict=True)])
+    return np.nanmedian(scores, axis=0)
 
 
 def encoder_features(name: str, encoder: SpeechEncoder) -> Features:
@@ -264,12 +262,6 @@ def _crop(features: np.ndarray, clip: ProbeClip, random: np.random.Generator) ->
 
 def _joined(features: Sequence[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.concatenate(features)).float()
-
-
-def _correlation(predicted: np.ndarray, measured: np.ndarray) -> float:
-    if len(predicted) < 2 or predicted.std() < 1e-9 or measured.std() < 1e-9:
-        return 0.0
-    return float(np.corrcoef(predicted, measured)[0, 1])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """TensorBoard, where it is installed: figures of a training run, and the face that it has come to."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ class Board:
     """Event files in `tensorboard/` of a training's folder; without the package, nothing at all."""
 
     def __init__(self, folder: Path) -> None:
-        self._writer: Any = None
+        self._folder = folder
+
+    @cached_property
+    def _writer(self) -> Any:
+        """Made when something is written first: of several processes only one does."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            return
-        self._writer = SummaryWriter(str(folder / FOLDER))
+            return None
+        return SummaryWriter(str(self._folder / FOLDER))
 
     def add(self, step: int, row: dict[str, float]) -> None:
         """Figures called "KIND NAME": a chart for each."""

@@ -23,9 +23,9 @@ from talker.render.crops import Crop, face_crop, mouth_crop
 from talker.rigs import arkit
 from talker.training import processes
 from talker.training.course import Batch, Course, Lessons
+from talker.training.diary import Diary
 from talker.training.directions import random_strengths
 from talker.training.hearing import hear
-from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop
 
 SEEN_CLIPS = 4
@@ -92,7 +92,7 @@ def train_perceptual(
 
     Args:
         lessons: What to learn from.
-        folder: Gets the averaged weights with every checkpoint, and how they do on the "validation" split: `History`.
+        folder: Gets the averaged weights with every checkpoint, and how they do on the "validation" split: `Diary`.
         options: How long and how fast.
         start: The talker to begin with; its speech encoder and its motion prior stay as they are.
         readers: Who looks at it.
@@ -112,8 +112,7 @@ def train_perceptual(
     if resume:
         loop.resume()
     batches = course.batches(loop.step)
-    history = History(folder, resume)
-    recent: list[list[float]] = []
+    diary = Diary(folder, resume, say)
 
     def loss_at(step: int) -> Tensor:
         batch = next(batches)
@@ -121,17 +120,13 @@ def train_perceptual(
             heard = hear(speech.encoder, batch["samples"], batch["length"])
         random = np.random.default_rng([options.seed, step, processes.number()])
         losses = exchange_losses(talker, heard, batch, course, onlookers, random)
-        recent.append([float(loss.detach()) for loss in losses.values()])
+        diary.note(losses)
         return torch.stack(list(losses.values())).sum()
 
     def on_checkpoint(loop: TrainingLoop) -> None:
         averaged = {f"talker.{name}": value for name, value in loop.averaged.items()}
         save_checkpoint(folder, speech, talker, averaged | speech.state_dict())
-        names = ("training spoken", "training performed", "looks lips", "looks emotion")
-        row = dict(zip(names, np.mean(recent, axis=0).tolist(), strict=True)) | course.validate(folder)
-        recent.clear()
-        history.add(loop.step, row)
-        say(f"step {loop.step}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+        diary.write(loop.step, course.validate(folder))
 
     return loop.run(loss_at, on_checkpoint)
 
@@ -150,14 +145,14 @@ def exchange_losses(
 
     with torch.autocast(heard.device.type, enabled=False):
         losses = {
-            "spoken": course.loss(talk(batch["strengths"]), spoken, weight),
-            "performed": _PERFORMED_WEIGHT * course.loss(talk(strengths), performed, weight, spoken=spoken),
+            "training spoken": course.loss(talk(batch["strengths"]), spoken, weight),
+            "training performed": _PERFORMED_WEIGHT * course.loss(talk(strengths), performed, weight, spoken=spoken),
         }
         donor = torch.from_numpy(random.permutation(len(heard))).to(heard.device)
         exchanged, part = talk(strengths[donor]), _some_frames(weight, random)
-        some = part[0]
-        losses["lips"] = _LIPS_WEIGHT * onlookers.lip_reading_loss(exchanged[part], spoken[part])
-        losses["emotion"] = _EMOTION_WEIGHT * onlookers.emotion_loss(exchanged[part], performed[donor[some], part[1]])
+        donated = performed[donor[part[0]], part[1]]
+        losses["looks lips"] = _LIPS_WEIGHT * onlookers.lip_reading_loss(exchanged[part], spoken[part])
+        losses["looks emotion"] = _EMOTION_WEIGHT * onlookers.emotion_loss(exchanged[part], donated)
     return losses
 
 

@@ -14,11 +14,10 @@ from talker.models.motion_space import motion_space
 from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES
 from talker.rigs.head_mesh import HeadMesh
 from talker.training import processes
-from talker.training.board import Board
 from talker.training.course import Batch, Course, Lessons
 from talker.training.curve_loss import vertex_factor
+from talker.training.diary import Diary
 from talker.training.directions import random_strengths
-from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop
 from talker.training.native import NativeLessons
 
@@ -61,8 +60,7 @@ def train_prior(
         prior.measure(torch.cat([m[b["weight"] > 0] for m, b in zip(played, some, strict=True)]))
         loop.averaged |= {name: value.clone() for name, value in prior.state_dict().items()}
     factor = vertex_factor(HeadMesh.load()).to(device) if course.space == "arkit" else None
-    history, board = History(folder, resume), Board(folder)
-    recent: list[float] = []
+    diary = Diary(folder, resume, say)
 
     def loss_at(step: int) -> Tensor:
         batch = next(batches)
@@ -76,18 +74,14 @@ def train_prior(
             if factor is not None:
                 way = ((decoded.float() - motion) @ factor).square().sum(-1)
                 loss = loss + _VERTEX_WEIGHT * (way * weight).sum() / weight.sum().clamp(min=1.0)
-        recent.append(float(loss.detach()))
+        diary.note({"training loss": loss})
         return loss
 
     def on_checkpoint(loop: TrainingLoop) -> None:
         save_prior(folder, prior, course.space, loop.averaged)
         figures, errors = course.validate_prior(load_prior(folder)[0])
-        row = {"training loss": float(np.mean(recent))} | figures
         _write_errors(folder / "channels.csv", motion_space(course.space).channels, errors)
-        recent.clear()
-        history.add(loop.step, row)
-        board.add(loop.step, row)
-        say(f"step {loop.step}: " + ", ".join(f"{name} {value:.4f}" for name, value in row.items()))
+        diary.write(loop.step, figures)
 
     return loop.run(loss_at, on_checkpoint)
 

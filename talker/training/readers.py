@@ -21,7 +21,7 @@ from talker.models.readers import Readers, save_readers
 from talker.phones import PHONES
 from talker.render.crops import face_crop, mouth_crop
 from talker.training import processes
-from talker.training.history import History
+from talker.training.diary import Diary
 from talker.training.loop import LoopOptions, TrainingLoop
 from talker.training.reader_pictures import Shots, batch_of, through_other_cameras
 from talker.training.reader_scenes import (
@@ -117,7 +117,7 @@ def train_readers(
 
     Args:
         data: What to learn from.
-        folder: Gets the averaged weights with every checkpoint, and how they do on held-out people: `History`.
+        folder: Gets the averaged weights with every checkpoint, and how they do on held-out people: `Diary`.
         options: How long and how fast.
         variation: How much the pictures differ.
         cache: Keeps the pictures, 300 MB for an hour of faces; a temporary folder when None.
@@ -156,23 +156,18 @@ def _train(
     loop = TrainingLoop(readers, folder, options)
     if resume:
         loop.resume()
-    history = History(folder, resume)
+    diary = Diary(folder, resume, say)
     lip_batches, face_batches = LipBatches(lips), FaceBatches(faces)
-    recent: list[tuple[float, float]] = []
 
     def loss_at(step: int) -> Tensor:
         random = np.random.default_rng((options.seed, step, processes.number()))
-        both = lip_batches.loss(readers.lips, random), face_batches.loss(readers.emotion, random)
-        recent.append((float(both[0].detach()), float(both[1].detach())))
-        return both[0] + both[1]
+        read, seen = lip_batches.loss(readers.lips, random), face_batches.loss(readers.emotion, random)
+        diary.note({"training lips": read, "training emotion": seen})
+        return read + seen
 
     def on_checkpoint(loop: TrainingLoop) -> None:
         save_readers(folder, readers, loop.averaged)
-        losses = dict(zip(("training lips", "training emotion"), np.mean(recent, axis=0).tolist(), strict=True))
-        recent.clear()
-        row = losses | judge(folder, held_out.lips, held_out.acted, held_out.performed, held_out.slight)
-        history.add(loop.step, row)
-        say(f"step {loop.step}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+        diary.write(loop.step, judge(folder, held_out.lips, held_out.acted, held_out.performed, held_out.slight))
 
     return loop.run(loss_at, on_checkpoint)
 

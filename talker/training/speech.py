@@ -27,8 +27,8 @@ from talker.models.talker import Talker, TalkerConfig
 from talker.phones import PHONES
 from talker.training import processes
 from talker.training.course import Batch, Course, Lessons, MotionLoss
+from talker.training.diary import Diary
 from talker.training.hearing import hear
-from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop, is_saved
 from talker.training.phones import PHONE_STEPS, learn_phones, phone_loss
 from talker.training.speech_batches import SpeechBatch, SpeechBatches
@@ -100,13 +100,14 @@ def train_speech(
     say: Callable[[str], None] = print,
     align: str | Path | None = None,
     faces: Lessons | None = None,
+    start: str | Path | None = None,
 ) -> list[float]:
     """Train an encoder on the sets below `data` and on synthesised speech; returns the losses.
 
     Args:
         data: Folder of the sets in `talker.training.speech_corpus.SPEECH_SETS`.
         packages: Folder that holds the teachers' packages.
-        folder: Gets the averaged weights with every checkpoint, and how they do: see `History`. With `faces` it becomes
+        folder: Gets the averaged weights with every checkpoint, and how they do: see `Diary`. With `faces` it becomes
             a whole talker, without emotions, whose `speech/` is the encoder.
         options: How long and how fast.
         synthesised: What `python -m talker.training.synthesis` made.
@@ -117,6 +118,7 @@ def train_speech(
         align: Encoder that tells where in GRID's words their phones lie; without one, GRID's phones are only known in
             order, and its silences in time.
         faces: Shards to learn from as well what faces do to what is heard.
+        start: Encoder to go on from, of an earlier run; the lower half of the teacher when None.
     """
     say = say if processes.number() == 0 else _silently
     device = processes.device()
@@ -135,7 +137,10 @@ def train_speech(
     torch.manual_seed(options.seed)
     student = SpeechStudent(SpeechEncoder.from_config(config or SpeechEncoderConfig()), teacher.width).to(device)
     if not (resume and is_saved(folder)):
-        start_from_whisper(student.encoder, teacher)
+        if start is None:
+            start_from_whisper(student.encoder, teacher)
+        else:
+            student.encoder.load_state_dict(load_speech(start).encoder.state_dict())
         if course is not None:
             measure_features(student, course)
         heads = learn_heads(student, batches, HEAD_STEPS, options.bfloat16, course)
@@ -144,8 +149,7 @@ def train_speech(
     if resume:
         loop.resume()
     filmed = iter(()) if course is None else course.batches(loop.step)
-    history = History(folder, resume)
-    recent: dict[str, list[float]] = defaultdict(list)
+    diary = Diary(folder, resume, say)
     speech = Speech(student.encoder, PHONES, student.phone_head)
 
     def save(weights: dict[str, Tensor]) -> None:
@@ -156,13 +160,8 @@ def train_speech(
 
     def on_checkpoint(loop: TrainingLoop) -> None:
         save(loop.averaged)
-        row = {f"training {name}": float(np.mean(values)) for name, values in recent.items()}
-        if course is not None:
-            row |= course.validate(folder)
-        row |= judge(student, loop.averaged, batches, held_out)
-        recent.clear()
-        history.add(loop.step, row)
-        say(f"step {loop.step}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+        figures = {} if course is None else course.validate(folder)
+        diary.write(loop.step, figures | judge(student, loop.averaged, batches, held_out))
 
     with ThreadPoolExecutor(1) as pool:
         upcoming = _Upcoming(pool, batches.at)
@@ -172,8 +171,7 @@ def train_speech(
             if course is not None:
                 losses["faces"] = student.face_loss(next(filmed), course.loss)
                 losses["total"] = losses["total"] + _FACE_WEIGHT * losses["faces"]
-            for name, value in losses.items():
-                recent[name].append(float(value.detach()))
+            diary.note({f"training {name}": loss for name, loss in losses.items()})
             return losses["total"]
 
         taught = loop.run(loss_at, on_checkpoint)

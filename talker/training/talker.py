@@ -18,11 +18,10 @@ from talker.models.motion_prior import MotionPrior
 from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES
 from talker.models.talker import Talker, TalkerConfig
 from talker.training import processes
-from talker.training.board import Board
 from talker.training.course import Batch, Course, Lessons
+from talker.training.diary import Diary
 from talker.training.directions import random_strengths
 from talker.training.hearing import hear
-from talker.training.history import History
 from talker.training.loop import LoopOptions, TrainingLoop
 from talker.training.native import NativeLessons
 
@@ -44,7 +43,7 @@ def train_talker(
 
     Args:
         lessons: What to learn from.
-        folder: Gets the averaged weights with every checkpoint, and how they do on the "validation" split: `History`.
+        folder: Gets the averaged weights with every checkpoint, and how they do on the "validation" split: `Diary`.
         options: How long and how fast.
         encoder: Speech encoder to hear with; it is not changed.
         config: Sizes of the talker; its space is that of the lessons, and its prior's sizes are those of the `prior`.
@@ -69,8 +68,7 @@ def train_talker(
         talker.measure_features(torch.cat([h[w > 0] for h, w in zip(heard, (b["weight"] for b in some), strict=True)]))
         loop.averaged |= {name: value.clone() for name, value in talker.state_dict().items()}
     judge = _Judge(talker, motion_prior, course)
-    history, board = History(folder, resume), Board(folder)
-    recent: list[float] = []
+    diary = Diary(folder, resume, say)
 
     def loss_at(step: int) -> Tensor:
         batch = next(batches)
@@ -81,18 +79,14 @@ def train_talker(
             random = np.random.default_rng([options.seed, step, processes.number()])
             strengths = random_strengths(len(heard), heard.shape[1], FEATURE_FPS, random).to(device)
             loss = loss + _EMOTION_WEIGHT * judge.performed(heard, batch, strengths)
-        recent.append(float(loss.detach()))
+        diary.note({"training loss": loss})
         return loss
 
     def on_checkpoint(loop: TrainingLoop) -> None:
         averaged = {f"talker.{name}": value for name, value in loop.averaged.items()}
         save_checkpoint(folder, speech, talker, averaged | speech.state_dict())
-        row = {"training loss": float(np.mean(recent))} | course.validate(folder)
-        recent.clear()
-        history.add(loop.step, row)
-        board.add(loop.step, row)
-        board.add_face(loop.step, folder)
-        say(f"step {loop.step}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+        diary.write(loop.step, course.validate(folder))
+        diary.board.add_face(loop.step, folder)
 
     return loop.run(loss_at, on_checkpoint)
 

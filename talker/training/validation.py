@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from talker.emotion import EMOTIONS
+from talker.evaluation.metrics import correlation
 from talker.models.motion_prior import MotionPrior
 from talker.models.speech_encoder import FEATURE_FPS, HOP_SAMPLES
 from talker.rigs import arkit
@@ -16,6 +17,8 @@ from talker.rigs.lips import Lips
 from talker.training.curve_loss import SHUT_GAP, is_spoken
 from talker.training.directions import held_strengths
 from talker.training.speakers import even
+
+_FEWEST_FRAMES = FEATURE_FPS // 2  # Fewer tell no correlation.
 
 
 def validate(folder: Path, clips: Iterable[dict[str, Any]]) -> dict[str, float]:
@@ -35,7 +38,7 @@ def validate(folder: Path, clips: Iterable[dict[str, Any]]) -> dict[str, float]:
     for number, clip in enumerate(clips):
         samples = clip["samples"][: clip["length"]].numpy()
         seen = clip["mouth_weight"].numpy() > 0
-        if not seen.any():
+        if seen.sum() < _FEWEST_FRAMES:
             continue
         emotion = torch.tensor([1 + number % (len(EMOTIONS) - 1)])
         felt = held_strengths(emotion, torch.ones(1), -(-len(samples) // HOP_SAMPLES))[0].numpy()
@@ -44,8 +47,8 @@ def validate(folder: Path, clips: Iterable[dict[str, Any]]) -> dict[str, float]:
         count = min(len(plain), len(seen))
         for name, moved in figures.items():
             measured = clip["mouth"][:count, int(name == "width")].numpy()[seen[:count]]
-            scores[f"{name} {clip['set']}"].append(_correlation(moved[:count][seen[:count]], measured))
-    return {name: float(np.median(values)) for name, values in sorted(scores.items())}
+            scores[f"{name} {clip['set']}"].append(correlation(moved[:count][seen[:count]], measured))
+    return {name: float(np.nanmedian(values)) for name, values in sorted(scores.items())}
 
 
 def validate_prior(prior: MotionPrior, clips: Iterable[dict[str, Any]]) -> tuple[dict[str, float], np.ndarray]:
@@ -85,9 +88,3 @@ def _lip_measures(curves: np.ndarray, lips: Lips) -> np.ndarray:
 def _root_mean(squares: np.ndarray) -> float:
     """In thousandths."""
     return 1000 * float(np.sqrt(squares.mean())) if len(squares) else 0.0
-
-
-def _correlation(predicted: np.ndarray, measured: np.ndarray) -> float:
-    if len(predicted) < FEATURE_FPS // 2 or predicted.std() < 1e-9 or measured.std() < 1e-9:
-        return 0.0
-    return float(np.corrcoef(predicted, measured)[0, 1])
