@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,21 @@ def test_long_recordings_are_measured_in_pieces_that_fit(monkeypatch):
     whole = prosody.measure(sound)
     monkeypatch.setattr(prosody, "_PIECE_FRAMES", 7)
     np.testing.assert_allclose(prosody.measure(sound), whole, atol=1e-4)
+
+
+def test_silence_follows_where_more_frames_are_asked_for():
+    sound = voice(150)[:3_000]
+    longer = prosody.measure(sound, 20)
+    np.testing.assert_allclose(longer, prosody.measure(np.pad(sound, (0, 20 * 320 - 3_000))), atol=1e-4)
+
+
+def test_a_long_recording_is_not_copied(monkeypatch):
+    """An hour of sound is 230 MB; PyTorch's own memory, a piece at a time, is not counted."""
+    monkeypatch.setattr(prosody, "_PIECE_FRAMES", 50)
+    sound = np.full(20 * RATE, 0.01, np.float32)
+    prosody.measure(sound[:RATE])
+    tracemalloc.start()
+    prosody.measure(sound)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < sound.nbytes / 2
