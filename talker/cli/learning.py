@@ -46,6 +46,8 @@ class TrainSpeech:
     """Folder to keep what the teacher hears, 2 GB for 5 hours of speech; inside the output folder by default."""
     align: OptionalName = None
     """Speech encoder that tells where in GRID's words their phones lie, such as an earlier run's: `default`, or DIR."""
+    start: OptionalName = None
+    """Speech encoder to go on from, `default` or DIR; by default, the lower half of Whisper base."""
     faces: _Faces = field(default_factory=FilmedFaces)
     pace: _Pace = field(default=Pace(6000, 5e-4))
 
@@ -65,6 +67,7 @@ class TrainSpeech:
                 resume=self.pace.resume,
                 say=say,
                 align=self.align,
+                start=self.start,
                 faces=self.faces.lessons() if self.faces.shards else None,
             )
         return 0
