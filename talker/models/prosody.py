@@ -33,9 +33,9 @@ def at_even_level(samples: np.ndarray) -> np.ndarray:
     """(N,) at 16 kHz with its loud parts at -20 dB, so that the distance to the microphone says nothing."""
     count = len(samples) // HOP_SAMPLES
     hops = samples[: count * HOP_SAMPLES].reshape(count, HOP_SAMPLES) if count else samples[None]
-    power = np.mean(np.square(hops, dtype=np.float64), axis=1) if samples.size else np.zeros(1)
+    power = np.einsum("hn,hn->h", hops, hops, dtype=np.float64) / hops.shape[1] if samples.size else np.zeros(1)
     loud = 10.0 * math.log10(float(np.percentile(power, 90)) + 1e-12)
-    return (samples * 10.0 ** (min(LOUD_DB - loud, _MOST_GAIN_DB) / 20.0)).astype(np.float32)
+    return samples * np.float32(10.0 ** (min(LOUD_DB - loud, _MOST_GAIN_DB) / 20.0))
 
 
 def measure(samples: np.ndarray, frames: int | None = None) -> Tensor:

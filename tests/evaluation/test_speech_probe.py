@@ -7,7 +7,7 @@ import pytest
 
 from talker.datasets.tracks import TrackedClip
 from talker.evaluation import speech_probe
-from talker.evaluation.speech_probe import ProbeClip, correlations, train_probe
+from talker.evaluation.speech_probe import ProbeClip, correlations, read_strangers, train_probe
 from talker.tracking.landmarks import LANDMARK_COUNT
 
 
@@ -27,6 +27,15 @@ def test_measures_are_distances_in_eye_distances():
     points = np.stack([face(*wanted[0], scale=80), face(*wanted[1], scale=200)])
     clip = TrackedClip("a", 25.0, points, np.ones(2, bool), Path())
     np.testing.assert_allclose(speech_probe._measures(clip), wanted, atol=1e-6)
+
+
+def test_only_people_that_no_training_saw_are_strangers(monkeypatch):
+    everybody = [
+        ProbeClip(name, np.zeros(0), np.zeros((0, 3)), np.zeros(0, bool)) for name in ("01-01", "03-01", "07-02")
+    ]
+    monkeypatch.setattr(speech_probe, "read_clips", lambda folder: everybody)
+    assert [clip.id for clip in read_strangers(Path("javanese"))] == ["03-01", "07-02"]
+    assert read_strangers(Path("first_impressions")) == everybody
 
 
 @pytest.mark.train
