@@ -14,6 +14,7 @@ import talker
 from talker.animation import FaceAnimation
 from talker.cli import COMMANDS, main
 from talker.cli.menu import Menu
+from talker.emotion import EMOTIONS
 from talker.rigs import arkit
 
 
@@ -250,6 +251,12 @@ def test_help_of_every_command(
     assert max(map(len, text.splitlines())) <= 100
     assert "None" not in text
     assert words[-1:] in (("list",), ("formats",)) or f"\n  {' '.join(['talker', *words])} " in text
+
+
+def test_help_names_the_emotions(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert status(["animate", "--help"]) == 0
+    assert f"Emotions are {', '.join(EMOTIONS[:-1])} and {EMOTIONS[-1]}." in capsys.readouterr().out
 
 
 def test_menus_list_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
