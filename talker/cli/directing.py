@@ -18,7 +18,7 @@ class Directing:
     """
 
     emotion: Annotated[str | None, told("EMOTION")] = None
-    """`happy`, `happy:0.6+sad:0.2`, `vad(-0.5,0.6,0.2)`, `neutral@0 happy@1.2`, a file of keys, or `auto` (as heard)."""
+    """`happy`, `happy:0.6+sad:0.2`, `vad(-0.5,0.6,0.2)`, `neutral@0 happy@1.2`, a file of keys, or `auto` (heard)."""
     intensity: Annotated[float | None, told("0..2")] = None
     """Strength of all emotions; 1 is as they are written."""
     no_blinks: Flag = False
