@@ -26,6 +26,8 @@ class Following:
     """How far: 0 not at all, 1 as far as the voice goes."""
     mood_rest: Annotated[str, tyro.conf.arg(metavar="EMOTION")] = "neutral"
     """The mood when the voice says nothing special."""
+    mood_voice: OptionalPath = None
+    """Folder with more speech of the same person in various moods, all their lines, say: tells mood from voice."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ class Animate:
         from talker.direction.mood import Personality
 
         jobs = plan(self.inputs, self.output, self.format, self.rig, lists=True)
-        personality = Personality(self.following.mood_seconds, self.following.mood_reach, self.following.mood_rest)
+        following = self.following
+        personality = Personality(
+            following.mood_seconds, following.mood_reach, following.mood_rest, following.mood_voice
+        )
         # A misspelt emotion in the last line of a list should not wait for the networks.
         directions = {job.target: job.directed(self.directing.changes()) for job in jobs}
         from talker.direction.animate import animate_as

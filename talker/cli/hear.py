@@ -10,7 +10,6 @@ from talker.cli.output import Flag, OptionalName, OptionalPath, say, say_json, s
 from talker.errors import TalkerError
 
 if TYPE_CHECKING:
-    from talker.audio import Audio
     from talker.models.voice_emotion import HeardEmotion, Reading
 
 _BAR = 24
@@ -52,7 +51,7 @@ class Hear:
         if not len(audio.samples):
             raise TalkerError(f"{self.input} is empty: there is nothing to hear in it")
         listener = load_listener(self.model, self.encoder)
-        voice = None if self.voice is None else listener.voice_of(_recordings_in(self.voice))
+        voice = None if self.voice is None else listener.voice_in(self.voice)
         heard = listener.hear(audio, voice)
         if self.json:
             say_json({"file": self.input.name, "seconds": round(audio.duration, 3), **heard.to_json()})
@@ -61,15 +60,6 @@ class Hear:
         if self.plot is not None:
             _draw(heard, self.input.name, self.plot)
         return 0
-
-
-def _recordings_in(folder: Path) -> "list[Audio]":
-    from talker.audio import read_audio
-
-    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-    if not files:
-        raise TalkerError(f"--voice {folder}: give a folder that holds recordings of the speaker")
-    return [read_audio(path) for path in files]
 
 
 def _print(heard: "HeardEmotion", name: str, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from talker.phones import PHONES
 from talker.rigs import arkit
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from talker.inference import Model
     from talker.models.voice_emotion import EmotionListener, VoiceEmotion
 
@@ -155,7 +158,8 @@ def _heard(audio: Audio, frames: int, personality: Personality) -> np.ndarray:
     """(frames, 8) the mood that the voice leads to."""
     from talker.models.voice_emotion import TRACK_FPS
 
-    heard = _listener().hear(audio).track.mixture
+    voice = None if personality.voice is None else _voice_in(personality.voice)
+    heard = _listener().hear(audio, voice).track.mixture
     return follow(_at_layer_rate(heard, TRACK_FPS, frames), LAYER_FPS, personality)
 
 
@@ -178,6 +182,11 @@ def _listener() -> "EmotionListener":
     from talker.models.voice_emotion import load_listener
 
     return load_listener()
+
+
+@lru_cache(maxsize=8)  # A thousand lines of one actor need it once.
+def _voice_in(folder: Path) -> "Tensor":
+    return _listener().voice_in(folder)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from talker.audio import NETWORK_RATE, Audio
+from talker.audio import NETWORK_RATE, Audio, read_audio
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.files import atomic_output
@@ -160,7 +160,10 @@ class EmotionListener:
 
     @torch.inference_mode()
     def voice_of(self, recordings: Sequence[Audio]) -> Tensor:
-        """What a speaker's voice alone says, and hence no emotion: from recordings in various moods."""
+        """What a speaker's voice alone says, and hence no emotion: from recordings in various moods.
+
+        No label is needed. A voice that was only recorded sad is taken for one that always sounds so.
+        """
         spoken = []
         for audio in recordings:
             judged, measured = self._judge(audio)
@@ -169,6 +172,13 @@ class EmotionListener:
             raise TalkerError("there is no speech in the recordings that should tell the speaker's voice")
         usual = torch.cat([self.network.to_labels.bias, self.network.to_affect.bias])
         return torch.cat(spoken).mean(dim=0) - usual
+
+    def voice_in(self, folder: Path) -> Tensor:
+        """`voice_of` all recordings in a folder."""
+        files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        if not files:
+            raise TalkerError(f"{folder} holds no speech: give a folder of recordings of the speaker in various moods")
+        return self.voice_of([read_audio(path) for path in files])
 
     def _judge(self, audio: Audio) -> tuple[Tensor, Tensor]:
         """(S, labels + 2) what the network makes of every slot, and (S, prosody.COUNT)."""

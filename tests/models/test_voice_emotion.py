@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from talker.audio import Audio
+from talker.audio import Audio, write_wav
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.models import prosody, voice_emotion
@@ -125,6 +125,15 @@ def test_a_known_voice_moves_the_reading_and_the_average_voice_does_not(listener
     plain = listener.hear(sound).overall.mixture
     assert np.abs(listener.hear(sound, listener.voice_of(others)).overall.mixture - plain).max() > 1e-3
     np.testing.assert_allclose(listener.hear(sound, torch.zeros(len(LABELS) + 2)).overall.mixture, plain, atol=1e-5)
+
+
+def test_a_folder_of_recordings_tells_a_voice(listener, tmp_path):
+    lines = [babble(2, seed) for seed in (1, 2)]
+    for number, line in enumerate(lines):
+        write_wav(line, tmp_path / f"{number}.wav")
+    torch.testing.assert_close(listener.voice_in(tmp_path), listener.voice_of(lines), atol=5e-3, rtol=0)
+    with pytest.raises(TalkerError, match="holds no speech"):
+        listener.voice_in(tmp_path / "nowhere")
 
 
 def test_silent_recordings_tell_no_voice(listener):
