@@ -78,6 +78,14 @@ def everything(folder: Path) -> dict[str, bytes]:
         ("convert take.csv out.csv --fps nan", "--fps nan: write frames per second as 30, 29.97 or 30000/1001"),
         ("convert take.csv out.csv --audio nope.wav", "no such file: nope.wav"),
         (
+            "preview take.csv -o out.glb",
+            "out.glb: a preview is an .mp4, .html or .png file; `talker convert` writes others",
+        ),
+        (
+            "train prior --takes . --space flam -o prior",
+            "no such space of takes 'flam'; did you mean 'flame'?; choices: flame, metahuman",
+        ),
+        (
             "convert take.csv out.csv --audio plain",
             "cannot read plain: no sound decoder understands it; convert it to WAV",
         ),
@@ -130,6 +138,7 @@ def test_choices_are_listed(arguments: str, beginning: str, folder: Path, capsys
         (["convert", "take.csv", "out.csv", "--fsp", "30"], "--fps"),
         (["convert", "take.csv", "out.csv", "--angle-unit", "gradians"], "degrees"),
         (["convert"], "File to read"),
+        (["animate", "line.wav", "-o", "out.csv", "--intensity", "lots"], "could not convert string to float: 'lots'"),
         (["rigs"], "show"),
         ([], "convert"),
     ],

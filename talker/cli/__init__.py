@@ -16,7 +16,7 @@ from talker.cli.evaluate import Evaluate
 from talker.cli.hear import Hear
 from talker.cli.learning import TRAIN
 from talker.cli.menu import Menu, find
-from talker.cli.output import PATHS, say
+from talker.cli.output import OPTIONAL, say
 from talker.cli.prepare import Prepare
 from talker.cli.rigs import RIGS
 from talker.cli.sources import Track
@@ -65,7 +65,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     chosen, words, rest = find(COMMANDS, arguments, "talker")
     if not isinstance(chosen, Menu):
-        command = tyro.cli(chosen, prog=words, args=rest, config=(tyro.conf.FlagCreatePairsOff,), registry=PATHS)
+        command = tyro.cli(chosen, prog=words, args=rest, config=(tyro.conf.FlagCreatePairsOff,), registry=OPTIONAL)
         return command.run()
     print(chosen.text(words), file=sys.stdout if rest else sys.stderr)
     return 0 if rest else 2  # Help that was asked for, or a command that is missing.

@@ -46,19 +46,27 @@ _RATE = PrimitiveConstructorSpec[float | None](
 Rate = Annotated[float, _RATE]
 OptionalRate = Annotated[float | None, _RATE, told("FPS")]
 
-PATHS = ConstructorRegistry()
-"""How paths that may be missing look in the help, in classes that know nothing of command lines."""
+OPTIONAL = ConstructorRegistry()
+"""What may be missing, without "None" in help texts and errors: also in classes that know nothing of command lines."""
+
+_KINDS: dict[Any, tuple[type, str]] = {
+    Path | None: (Path, "PATH"),
+    str | None: (str, "TEXT"),
+    int | None: (int, "INT"),
+    float | None: (float, "NUMBER"),
+}
 
 
-@PATHS.primitive_rule
-def _path_or_none(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path | None] | None:
-    if info.type != Path | None:
+@OPTIONAL.primitive_rule
+def _value_or_none(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    if info.type not in _KINDS:
         return None
+    kind, metavar = _KINDS[info.type]
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar="PATH",
-        instance_from_str=lambda words: Path(words[0]),
-        is_instance=lambda value: isinstance(value, Path | None),
+        metavar=metavar,
+        instance_from_str=lambda words: kind(words[0]),
+        is_instance=lambda value: value is None or isinstance(value, kind),
         str_from_instance=lambda value: ["none" if value is None else str(value)],
     )
 

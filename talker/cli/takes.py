@@ -85,8 +85,9 @@ class Preview:
 
     def run(self) -> int:
         """Read and draw."""
-        still = self.output.suffix.lower() == ".png"
-        if not still and format_for(self.output).name not in ("mp4", "html"):
+        extension = self.output.suffix.lower()
+        still = extension == ".png"
+        if not still and extension not in (".mp4", ".html", ".htm"):
             raise TalkerError(
                 f"{self.output}: a preview is an .mp4, .html or .png file; `talker convert` writes others"
             )

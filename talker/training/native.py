@@ -22,7 +22,7 @@ from torch import Tensor
 from talker.audio import NETWORK_RATE, read_audio
 from talker.batch import SOUND_EXTENSIONS
 from talker.emotion import EMOTIONS, require_emotion
-from talker.errors import TalkerError
+from talker.errors import TalkerError, no_such
 from talker.export.native import READABLE, read_native
 from talker.files import read_text
 from talker.models.motion_prior import MotionPrior
@@ -53,6 +53,8 @@ class NativeLessons:
 
     def course(self, seed: int, device: torch.device) -> Course:
         """Find the files, and measure how much each channel moves."""
+        if self.space not in READABLE:
+            raise no_such("space of takes", self.space, READABLE)
         clips = _find(self.takes / "train", self.space)
         speakers = tuple(dict.fromkeys(clip.speaker for clip in clips if clip.speaker)) if self.styles else ()
         held_out = _find(self.takes / "validation", self.space)
@@ -93,11 +95,11 @@ def _find(folder: Path, space: str) -> list[_Clip]:
     sounds = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND_EXTENSIONS)
     clips = []
     for sound in sounds:
-        move = next((f for f in map(sound.with_suffix, READABLE.get(space, ())) if f.is_file()), None)
+        move = next((f for f in map(sound.with_suffix, READABLE[space]) if f.is_file()), None)
         if move is not None:
             clips.append(_Clip(sound, move, space, *_about(sound.with_suffix(".about.json"))))
     if not clips:
-        wanted = " or ".join(f"NAME{extension}" for extension in READABLE.get(space, ())) or "nothing"
+        wanted = " or ".join(f"NAME{extension}" for extension in READABLE[space])
         raise TalkerError(f"{folder} holds no sound with {space} motion beside it: NAME.wav and {wanted}")
     return clips
 
