@@ -111,8 +111,8 @@ def perform_speech(
         seed: Of the unsteadiness of a living face.
         style: Speaker whose manner to take on, of those that the model has learnt.
     """
+    from talker.direction.acting import perform
     from talker.models.speech_encoder import frame_count
-    from talker.training.performances import perform
 
     samples = audio.resample(NETWORK_RATE).samples
     frames = frame_count(len(samples))
@@ -137,7 +137,7 @@ def performed_again(
     """The same speech under another emotion, without the network."""
     if emotion == AUTO:
         raise TalkerError("only `talker animate` can hear the emotion in the voice; give an emotion, or animate again")
-    from talker.training.performances import perform
+    from talker.direction.acting import perform
 
     strengths = scaled(EmotionTimeline.of(emotion).sample(LAYER_FPS, len(performance.speech)), intensity)
     emotional = perform(performance.speech, strengths, performance.effort, _natural(seed))

@@ -23,11 +23,11 @@ import tyro
 from torch import Tensor, nn
 
 from talker.datasets.stream import ShardStream, StreamOptions
+from talker.direction.acting import perform
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.render.portrait import Camera, Portrait, portrait_of
 from talker.rigs import arkit
-from talker.training.performances import perform
 
 SEEN = ("angry", "disgusted", "fear", "happy", "sad", "surprised", "neutral")
 """The judge's classes, in its order."""

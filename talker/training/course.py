@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from talker.datasets.stream import ShardStream, StreamOptions
+from talker.direction.acting import perform
 from talker.errors import TalkerError
 from talker.models.motion_prior import MotionPrior
 from talker.models.speech_encoder import FEATURE_FPS
@@ -20,7 +21,6 @@ from talker.rigs.lips import Lips
 from talker.training import augment, processes
 from talker.training.curve_loss import channel_scale, curve_loss, is_spoken
 from talker.training.directions import held_strengths, random_strengths
-from talker.training.performances import perform
 from talker.training.speakers import Speakers
 
 BATCH = 24

@@ -20,12 +20,12 @@ import tyro
 from talker.datasets.report import MANIFEST_FILE
 from talker.datasets.samples import Curves
 from talker.datasets.shards import read_samples, shard_path
+from talker.direction.acting import parted
 from talker.emotion import EMOTIONS, emotion_pose
 from talker.errors import TalkerError
 from talker.files import atomic_output, read_text
 from talker.rigs import arkit
 from talker.rigs.lips import Lips
-from talker.training.performances import parted
 
 # Built: how soon a face has changed when its owner's mood does, and numbers for emotions that nobody acted.
 _ONSET_SECONDS = {"surprised": 0.12, "fear": 0.18, "angry": 0.25, "sad": 0.5}
@@ -51,7 +51,7 @@ Take = tuple[np.ndarray, np.ndarray, float]
 
 @dataclass(frozen=True)
 class EmotionStatistics:
-    """Measure acted clips and write the table that `talker.training.performances` performs by."""
+    """Measure acted clips and write the table that `talker.direction.acting` performs by."""
 
     shards: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder made by `talker prepare` that holds a set in which each actor acts several emotions and a neutral one."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from talker.direction.acting import perform
 from talker.emotion import EMOTIONS, emotion_pose
 from talker.models.emotion_net import FACE_FPS
 from talker.models.lip_reader import LIP_FPS
 from talker.models.speech_encoder import FEATURE_FPS
 from talker.rigs import arkit
-from talker.training.performances import perform
 from talker.training.reader_takes import SYNTHESISED, FaceTake
 
 UNKNOWN_EMOTION = -1

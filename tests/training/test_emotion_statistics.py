@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from talker.direction.acting import parted
 from talker.emotion import EMOTIONS, emotion_pose
 from talker.errors import TalkerError
 from talker.resources import rigs_dir
 from talker.rigs import arkit
 from talker.training.emotion_statistics import Take, acting_table
-from talker.training.performances import parted
 
 _SMILE, _FROWN, _BROW = (
     [arkit.INDEX[f"{stem}{side}"] for side in ("Left", "Right")] for stem in ("mouthSmile", "mouthFrown", "browDown")

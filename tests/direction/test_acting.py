@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from talker.direction.acting import parted, perform
 from talker.emotion import EMOTIONS
 from talker.rigs import arkit
 from talker.rigs.lips import Lips
-from talker.training.performances import parted, perform
 
 _FPS = 50
 _ACTED = [label for label in EMOTIONS if label != "neutral"]
