@@ -52,7 +52,7 @@ def test_a_prior_learns_faces_and_a_talker_speaks_through_it(lessons, tmp_path):
     assert list(lost) == list(arkit.SHAPES) and 0 < lost["jawOpen"] < 0.2
 
     hearing = write_hearing(tmp_path / "hearing")
-    losses = train_talker(lessons, mine, LoopOptions(100, 5e-3, average=0.9), hearing, TALKER, folder)
+    losses = train_talker(lessons, mine, LoopOptions(160, 5e-3, average=0.9), hearing, TALKER, folder)
     assert np.mean(losses[-30:]) < 0.85 * np.mean(losses[:10])
     prior, talker = load_prior(folder)[0], load_checkpoint(mine)[1]
     torch.testing.assert_close(talker.decoder.spread.weight, prior.decoder.spread.weight, rtol=0, atol=1e-3)
