@@ -87,11 +87,18 @@ class Model:
 
         context = self.encoder.context + max(self.talker.reach, PhoneHead.reach)
         context += -context % self.talker.grid
-        pieces = in_pieces(moved, samples, context, *tracks, silence=_SILENCE_FRAMES)
-        out = np.concatenate([piece.cpu().numpy() for _, piece in pieces])[_SILENCE_FRAMES : _SILENCE_FRAMES + frames]
         channels = self.talker.space.count
-        motions = [out[:, i * channels : (i + 1) * channels] for i in range(len(moods))]
-        return motions, None if self.phone_head is None else out[:, len(moods) * channels :]
+        motions = [np.empty((frames, channels), np.float32) for _ in moods]
+        phones = None if self.phone_head is None else np.empty((frames, len(PHONES)), np.float32)
+        told = [*motions] if phones is None else [*motions, phones]
+        borders = np.cumsum([0, *(array.shape[1] for array in told)])
+        for begin, piece in in_pieces(moved, samples, context, *tracks, silence=_SILENCE_FRAMES):
+            at = begin - _SILENCE_FRAMES  # In the recording, without the silence around it.
+            first, last = np.clip((at, at + len(piece)), 0, frames)
+            rows = piece[first - at : last - at].cpu().numpy()
+            for array, left, right in zip(told, borders, borders[1:], strict=False):
+                array[first:last] = rows[:, left:right]
+        return motions, phones
 
 
 def load_model(name: str | Path = "default", device: str = "auto") -> Model:

@@ -86,6 +86,13 @@ def test_pieces_of_a_long_recording_equal_the_whole(lively, prior):
     np.testing.assert_allclose(pieced, whole[50:-50], atol=2e-5)
 
 
+@pytest.mark.parametrize("frames", [899, 920, 940, 960])
+def test_a_last_piece_may_hold_nothing_but_the_silence_around(lively, frames):
+    """Pieces are 20 s long, and a second of silence precedes and follows the sound."""
+    sound = noise(20)[: frames * 320]
+    assert np.isfinite(lively.curves(sound)).all() and len(lively.curves(sound)) == frames
+
+
 def test_emotion_changes_the_face_where_it_is_felt(lively):
     felt = neutral(200)
     felt[100:] = np.eye(8)[6]
