@@ -263,6 +263,11 @@ def test_training_learns_and_its_checkpoint_names_phones(packages, tmp_path):
     labels = frame_labels(spans, round(SECONDS * 50))
     assert (heard.phone_probabilities(samples).argmax(1) == labels).mean() > 0.65
 
+    further = LoopOptions(2, 1e-5)
+    train_speech(data, packages, tmp_path / "on", further, synthesised, None, LITTLE, say=said.append, start=out)
+    before, after = (load_speech(folder).encoder.state_dict() for folder in (out, tmp_path / "on"))
+    assert all(torch.allclose(after[name], weights, atol=1e-3) for name, weights in before.items())
+
 
 @pytest.mark.train
 @pytest.mark.slow
