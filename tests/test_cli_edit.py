@@ -49,6 +49,19 @@ def test_animate_takes_every_setting(tmp_path):
     assert not face[:30, arkit.INDEX["jawOpen"]].any() and not face[:, arkit.HEAD].any()
 
 
+def test_nobody_blinks_right_after_a_cut(take, tmp_path):
+    shut_at = {}
+    for cuts in ("", "0.6,1.2 2"):
+        shut_at[cuts] = False
+        for seed in range(12):
+            setting = ("--set", "blinks=3", "--seed", seed, *(["--cuts", cuts] if cuts else []))
+            assert run("edit", take, "-o", tmp_path / "x.npz", *setting) == 0
+            lids = curves(tmp_path / "x.npz")[:, arkit.INDEX["eyeBlinkLeft"]]
+            shut_at[cuts] |= any(lids[round(cut * 60) : round(cut * 60) + 5].max() > 0.3 for cut in (0.6, 1.2, 2))
+    assert shut_at == {"": True, "0.6,1.2 2": False}
+    assert FaceAnimation.load(tmp_path / "x.npz").meta["direction"]["finishing"]["cuts"] == [0.6, 1.2, 2.0]
+
+
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert run("animate", GRID, "-o", tmp_path / f"{name}.npz", "--variation", seed, "--emotion", "happy") == 0
@@ -85,6 +98,7 @@ def test_an_edit_writes_any_format_and_compares_in_a_page(take, tmp_path, capsys
         (["-o", "x.npz", "--emotion", "happy@x"], "is no time"),
         (["-o", "x.npz", "--au", "AU12"], "sets no action unit"),
         (["-o", "x.xyz"], "no format has the extension '.xyz'"),
+        (["-o", "x.npz", "--cuts", "1 soon"], "'soon' in 'cuts=1 soon' is no time; write seconds"),
         (["-o", "x.npz", "--look-at", "nowhere"], "cannot look at 'nowhere'"),
     ],
 )

@@ -127,7 +127,7 @@ def _spoken(
         return said
     shapes = slice(0, arkit.SHAPE_COUNT)
     felt = np.array(curves)
-    felt[:, shapes] = np.clip(curves[:, shapes] + said[:, shapes] - speech[:, shapes], 0.0, 1.0)
+    felt[:, shapes] = np.clip(curves[:, shapes] + (said - speech)[:, shapes], 0.0, 1.0)
     return keep_closures(felt, said, options.closure) if options.closure > 0 else felt
 
 

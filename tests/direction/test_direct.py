@@ -80,6 +80,16 @@ def test_the_emotion_is_seen_where_the_timeline_has_it():
     assert frown[angry].mean() > frown[before].mean() + 0.3 and frown[angry].mean() > frown[happy].mean() + 0.3
 
 
+def test_cuts_are_seconds_of_the_take_wherever_the_face_is_shifted_to():
+    for shift in (-0.7, 0.0, 0.7):
+        for seed in range(15):
+            lids, unblinking = (
+                played(Direction(finishing=options, shift=shift, seed=seed)).channel("eyeBlinkLeft")
+                for options in (FinishingOptions(blinks=3, cuts=(1.5,)), FinishingOptions(blinks=0))
+            )
+            np.testing.assert_array_equal(lids[90:95], unblinking[90:95])
+
+
 def test_a_constant_emotion_is_one_key_and_a_change_is_a_few(tmp_path):
     assert len(played(Direction("happy:0.5")).meta["emotion"]) == 2
     take = played(Direction("neutral@0 happy@1"))
