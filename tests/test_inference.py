@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -227,3 +228,19 @@ def test_a_wav_on_disk_is_animated(model, tmp_path):
     write_wav(Audio(noise(1, 48_000), 48_000), tmp_path / "übung.wav")
     take = talker.animate(tmp_path / "übung.wav", model=model)
     assert take.meta["source"] == "übung.wav"
+
+
+@pytest.mark.slow
+def test_ten_minutes_more_take_a_sixth_of_what_an_hour_may():
+    """In a process of its own. An hour may take 1.5 GB; PyTorch, the networks and a piece of sound take 0.7 of them."""
+    script = (
+        "import resource, numpy as np, talker; from talker.inference import load_model; model = load_model();"
+        "sound = np.random.default_rng(0).normal(0, 0.1, 11 * 60 * 16000).astype(np.float32);"
+        "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6;"
+        "talker.animate(sound[: 60 * 16000], 16000, model=model); before = most();"
+        "take = talker.animate(sound, 16000, model=model); print(most() - before, take.frame_count)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    growth, frames = result.stdout.split()
+    assert int(frames) == 11 * 60 * 60
+    assert float(growth) < 800 / 6
