@@ -1,4 +1,4 @@
-"""What is done to one clip on its way into a shard: track it, learn whose face it is, solve it, score it.
+"""What is done before a clip is finished: track it, learn whose face it is, and how late its picture is.
 
 Every function is a pure one of its arguments and the files they name, and leaves a whole file or none, so that any
 machine may do any piece of the work, twice if need be.
@@ -7,37 +7,29 @@ machine may do any piece of the work, twice if need be.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from talker.animation import FaceAnimation
-from talker.audio import NETWORK_RATE, Audio
+from talker.audio import Audio
 from talker.datasets import quality, samples, sync
 from talker.datasets.motion_file import read_motion
-from talker.datasets.mouth import MOUTH_MEASURES, measure_mouth
 from talker.datasets.samples import SoundCodec
 from talker.datasets.source import REST_LABELS, ClipSource
 from talker.datasets.sync import lip_opening
 from talker.errors import TalkerError
 from talker.export.registry import DEFAULT_OPTIONS, ExportOptions
-from talker.files import atomic_output, read_arrays, read_bytes, read_text
+from talker.files import atomic_output, read_bytes
 from talker.rigs.head_mesh import HeadMesh
 from talker.tracking.face_model import FaceModel
 from talker.tracking.landmarks import LandmarkTrack, TrackSet
 from talker.tracking.person import Person, estimate_person
 from talker.tracking.rest import silent_frames
-from talker.tracking.solve import solve_track
 
 _FRAMES_PER_PERSON = 6000  # Of all clips together: enough to know a face by, and an hour of film is no heavier.
-_PICTURE_DIGITS = 3
 _FAULT = ".fault"
-
-Face = tuple[FaceAnimation, quality.Seen | None, LandmarkTrack | None, np.ndarray | None]
-"""The curves; of a face that was tracked also what the tracker saw, its landmarks, and the mouth's measures."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +49,6 @@ class Settings:
     landmarks: bool = True
     landmarker: Path | None = None
     options: ExportOptions = DEFAULT_OPTIONS
-
-
-@dataclass(frozen=True, eq=False)
-class Done:
-    """A clip's members of the shard by extension (none when it was rejected), and its row of the table."""
-
-    members: dict[str, bytes]
-    row: dict[str, Any]
 
 
 def track_path(clip: ClipSource, settings: Settings) -> Path:
@@ -126,8 +110,8 @@ def learn_person(clips: Sequence[ClipSource], settings: Settings) -> None:
     calm = any(clip.emotion in REST_LABELS for clip in clips)
     for clip in clips:
         try:
-            track = _landmarks(clip, settings)
-            audio = _sound(clip) if clip.emotion in REST_LABELS or not calm else None
+            track = landmarks_of(clip, settings)
+            audio = sound_of(clip) if clip.emotion in REST_LABELS or not calm else None
         except TalkerError as error:
             fault = str(error)
             continue
@@ -138,7 +122,7 @@ def learn_person(clips: Sequence[ClipSource], settings: Settings) -> None:
             index = set(map(int, track.index)) & (index or set(map(int, track.index)))
     if not index:
         raise TalkerError(f"{'/'.join(clips[0].person)}: no clip shows a face ({fault})")
-    model = _face_model(tuple(sorted(index)))
+    model = face_model(tuple(sorted(index)))
     person = estimate_person([part[:, model.index].astype(np.float64) for part in points], resting, model)
     arrays = {field.name: np.asarray(getattr(person, field.name)) for field in fields(Person)}
     with atomic_output(path) as temporary, temporary.open("wb") as file:
@@ -153,7 +137,7 @@ def learn_delay(clips: Sequence[ClipSource], settings: Settings) -> None:
     matches = []
     for clip in clips:
         try:
-            audio = _sound(clip)
+            audio = sound_of(clip)
             if audio is not None and len(audio.samples):
                 matches.append(sync.match_clip(audio, *_opening(clip, settings)))
         except TalkerError:
@@ -169,108 +153,12 @@ def _opening(clip: ClipSource, settings: Settings) -> tuple[np.ndarray, float, n
     if clip.motion is not None:
         take = read_motion(clip.motion, settings.options)
         return quality.opening_of(take), take.fps, np.ones(take.frame_count, bool)
-    track = _landmarks(clip, settings)
+    track = landmarks_of(clip, settings)
     return lip_opening(track), track.fps, track.found
 
 
-def finish_clip(clip: ClipSource, settings: Settings) -> Done:
-    """Solve, score and encode one clip; whatever is wrong with it becomes its row."""
-    row: dict[str, Any] = {
-        **{"id": clip.id, "set": clip.set, "speaker": clip.speaker, "view": clip.view},
-        **{"emotion": clip.emotion, "level": clip.level},
-        **{"licence": clip.licence.name, "may_ship": clip.licence.may_ship},
-    }
-    try:
-        return _finish(clip, settings, row)
-    except TalkerError as error:
-        fault = str(error)
-    except Exception as error:  # One clip that crashes a decoder must not end a week of work
-        fault = f"{clip.file}: {type(error).__name__}: {str(error)[:200]}"
-    return Done({}, {**row, "verdict": "failed", "reason": fault})
-
-
-def _finish(clip: ClipSource, settings: Settings, row: dict[str, Any]) -> Done:
-    face = None if clip.video is None and clip.track is None and clip.motion is None else _face(clip, settings)
-    audio = _sound(clip)
-    if audio is None or not len(audio.samples):
-        raise TalkerError(f"{clip.file}: it has no sound")
-    audio = audio.resample(NETWORK_RATE)
-    description = {
-        **row,
-        "transcript": clip.transcript,
-        "sample_rate": NETWORK_RATE,
-    }
-    if face is None:
-        seconds = {"seconds": round(audio.duration, 3)}
-        members: dict[str, bytes] = {settings.sound: samples.encode_sound(audio, settings.sound)}
-        return Done(
-            members | {"json": samples.encode_json(description | seconds)}, row | {"verdict": "sound only"} | seconds
-        )
-    take, seen, track, mouth = face
-    delay, corrected = _delay(clip, take, audio, seen, settings)
-    audio = sync.shifted(audio, delay.seconds) if corrected else audio
-    audio = audio.slice(0, take.duration)
-    neutral = clip.emotion in REST_LABELS and clip.motion is None
-    scores = quality.measure(take, audio, seen, delay, corrected, neutral)
-    faults = scores.faults()
-    pictures = [_picture(take, frame) for frame in quality.telling_frames(take, audio)]
-    row |= scores.row() | {"badness": round(scores.badness, 4), "pictures": pictures}
-    if faults:
-        return Done({}, {**row, "verdict": "rejected", "reason": "; ".join(faults)})
-    valid = np.ones(take.frame_count, bool) if seen is None else seen.valid
-    confidence = np.ones(take.frame_count, np.float32) if seen is None else seen.confidence
-    mouth = np.full((take.frame_count, len(MOUTH_MEASURES)), np.nan) if mouth is None else mouth
-    members = {
-        settings.sound: samples.encode_sound(audio, settings.sound),
-        "curves.npz": samples.Curves(take.curves, take.fps, valid, confidence, mouth).encode(),
-        "json": samples.encode_json(
-            description | {"fps": take.fps, "frames": take.frame_count, "quality": scores.row()}
-        ),
-    }
-    if track is not None and settings.landmarks:
-        members["landmarks.npz"] = samples.encode_landmarks(track)
-    return Done(members, {**row, "verdict": "kept"})
-
-
-def _face(clip: ClipSource, settings: Settings) -> Face:
-    if clip.motion is not None:
-        return read_motion(clip.motion, settings.options), None, None, None
-    track = _landmarks(clip, settings)
-    path = person_path(clip.person, settings)
-    if not track.found.any() or not path.is_file():
-        raise TalkerError(f"{clip.file}: no face was found in any of its {track.frame_count} frames")
-    arrays = read_arrays(path, required=("index", *(field.name for field in fields(Person))))
-    model = _face_model(tuple(arrays["index"]))
-    known: dict[str, Any] = {field.name: arrays[field.name] for field in fields(Person)}
-    known = {name: value if value.ndim > 1 else tuple(value.tolist()) for name, value in known.items()}
-    person = Person(**known)
-    points = _seen(track, model)
-    solution = solve_track(track, points, person, model)
-    seen = quality.Seen(solution.valid, solution.confidence, track.face_count, track.covered)
-    return solution.animation, seen, track, measure_mouth(points, person, model)
-
-
-def _delay(
-    clip: ClipSource, take: FaceAnimation, audio: Audio, seen: quality.Seen | None, settings: Settings
-) -> tuple[sync.Delay, bool]:
-    """How late the picture is, and whether that is sure enough to move the sound.
-
-    What is known beats what the whole recording tells, and that beats what one clip tells.
-    """
-    known = np.ones(take.frame_count, bool) if seen is None else seen.valid
-    match = sync.match_clip(audio, quality.opening_of(take), take.fps, known)
-    heard = sync.UNKNOWN if match is None else sync.delay_of([match])
-    shared = None if clip.recording is None else delay_path(clip, settings)
-    if clip.mouth_after_audio is not None:
-        return replace(heard, seconds=clip.mouth_after_audio, uncertainty=0.0), True
-    if shared is not None and shared.is_file():
-        delay = sync.Delay(**json.loads(read_text(shared)))
-        return delay if match is None else match.at(delay), delay.sure
-    return heard, heard.sure
-
-
-def _landmarks(clip: ClipSource, settings: Settings) -> LandmarkTrack:
-    """On a steady clock, without sound, exactly as they are stored."""
+def landmarks_of(clip: ClipSource, settings: Settings) -> LandmarkTrack:
+    """A clip's landmarks on a steady clock, without sound, exactly as they are stored."""
     if clip.track is not None:
         track = _track_set(clip.track.folder).track(clip.track.index, sound=False)
         return samples.decode_landmarks(samples.encode_landmarks(track.uniform()), clip.id)
@@ -281,7 +169,8 @@ def _landmarks(clip: ClipSource, settings: Settings) -> LandmarkTrack:
     return samples.decode_landmarks(read_bytes(path), clip.id)
 
 
-def _sound(clip: ClipSource) -> Audio | None:
+def sound_of(clip: ClipSource) -> Audio | None:
+    """A clip's own sound, or that of its video."""
     if clip.audio is not None or clip.video is None:
         return clip.sound()
     from talker.tracking.video import read_sound
@@ -289,24 +178,15 @@ def _sound(clip: ClipSource) -> Audio | None:
     return read_sound(clip.video)
 
 
-def _seen(track: LandmarkTrack, model: FaceModel) -> np.ndarray:
-    return track.points()[:, model.index].astype(np.float64)
-
-
 @lru_cache(maxsize=4)
-def _face_model(index: tuple[int, ...]) -> FaceModel:
+def face_model(index: tuple[int, ...]) -> FaceModel:
+    """The default head's, for the landmarks that were measured."""
     return FaceModel.of(HeadMesh.load(), np.array(index))
 
 
 @lru_cache(maxsize=1)
 def _track_set(folder: Path) -> TrackSet:
     return TrackSet(folder)
-
-
-def _picture(take: FaceAnimation, frame: int) -> dict[str, Any]:
-    """What it takes to draw one frame."""
-    curves = [round(float(value), _PICTURE_DIGITS) for value in take.curves[frame]]
-    return {"seconds": round(frame / take.fps, 2), "curves": curves}
 
 
 def _hash(*parts: str) -> str:

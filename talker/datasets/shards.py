@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from talker.datasets.clip_work import Done, Settings, finish_clip
+from talker.datasets.clip_work import Settings
+from talker.datasets.finish_clip import Done, finish_clip
 from talker.datasets.source import ClipSource
 from talker.errors import TalkerError
 from talker.files import atomic_output

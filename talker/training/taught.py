@@ -17,7 +17,7 @@ import tyro
 from torch import Tensor
 
 from talker.audio import NETWORK_RATE, Audio
-from talker.datasets.clip_work import Done
+from talker.datasets.finish_clip import Done
 from talker.datasets.mouth import MOUTH_MEASURES
 from talker.datasets.report import write_report
 from talker.datasets.samples import Curves, encode_json, encode_sound

@@ -16,7 +16,8 @@ from talker.animation import FaceAnimation
 from talker.audio import Audio
 from talker.cli import main
 from talker.datasets import sync
-from talker.datasets.clip_work import Settings, finish_clip, learn_delay
+from talker.datasets.clip_work import Settings, learn_delay
+from talker.datasets.finish_clip import finish_clip
 from talker.datasets.plan import make_plan, recordings, shard_tasks
 from talker.datasets.prepare import PrepareOptions, prepare
 from talker.datasets.quality import Seen, measure
