@@ -76,7 +76,8 @@ class SpeechBatches:
         shares = np.array([SET_SHARES.get(name, 1) for name in self.pools], float)
         self.shares = shares / shares.sum()
         self.features = features
-        self.mean, self.deviation = (np.zeros(0), np.ones(0)) if features is None else features.moments()
+        moments: tuple[np.ndarray, np.ndarray] = features.moments() if features else (np.zeros(0), np.ones(0))
+        self.mean, self.deviation = moments
         self.seed = seed
 
     def at(self, step: int) -> SpeechBatch:

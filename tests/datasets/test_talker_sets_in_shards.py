@@ -109,7 +109,7 @@ def test_who_is_held_out_of_the_whole_sets() -> None:
     actors = {(clip.speaker, clip.split) for clip in read_talker_sets(DATA, ["javanese", "javanese_audio"])}
     assert {speaker for speaker, split in actors if split == "validation"} == {"03", "07"}
     assert len(actors) == 8
-    with pytest.raises(TalkerError, match="no such set 'grid'; did you mean 'grid_s1'.; choices: grid_s1"):
+    with pytest.raises(TalkerError, match=r"no such set 'grid'; did you mean 'grid_s1'\?; choices: grid_s1"):
         next(read_talker_sets(DATA, ["grid"]))
 
 

@@ -40,7 +40,8 @@ def test_an_encoder_that_stays_as_it_is_learns_phones(told, tmp_path):
         torch.testing.assert_close(named.encoder.state_dict()[name], tensor, msg=name)
     unheard = list(read_synthesised(synthesised, ("test",)))
     said = np.concatenate([named.phone_probabilities(item.sound()).argmax(axis=1) for item in unheard])
-    assert (said == np.concatenate([item.labels for item in unheard])).mean() > 0.6  # Who always says silence is right in a third.
+    # Who always says silence is right in a third.
+    assert (said == np.concatenate([item.labels for item in unheard])).mean() > 0.6
 
 
 def test_speech_without_times_teaches_no_phones(told, tmp_path):
@@ -57,6 +58,6 @@ def test_lips_cost_more_and_unknown_frames_nothing():
     scores = torch.zeros(1, 2, len(PHONES), requires_grad=True)
     labels = torch.tensor([[index("m"), index("s")]])
     phone_loss(scores, labels).backward()
-    assert scores.grad[0, 0, index("m")] < 1.5 * scores.grad[0, 1, index("s")] < 0
+    assert scores.grad[0, 0, index("m")] < 1.3 * scores.grad[0, 1, index("s")] < 0
     known = phone_loss(torch.randn(1, 2, len(PHONES)), torch.tensor([[index("a"), UNKNOWN]]))
     assert torch.isfinite(known)
