@@ -30,7 +30,7 @@ _TOLD = ("emodb",)  # Beside synthesised speech, the sets whose phones have time
 _RARE_ROUNDED = frozenset({"y", "ø"})
 
 WEIGHTS: Final = tuple(
-    4.0 if phone in _RARE_ROUNDED else 2.5 if phone in ROUNDED else 2.0 if phone in BILABIAL | LABIODENTAL else 1.0
+    4.0 if phone in _RARE_ROUNDED else 2.5 if phone in ROUNDED else 1.6 if phone in BILABIAL | LABIODENTAL else 1.0
     for phone in PHONES
 )
 """What a missed frame of each phone costs: everybody sees lips that should have met, or been round."""
