@@ -23,19 +23,8 @@ from talker.files import atomic_output
 from talker.models.speech_encoder import SpeechEncoder
 from talker.models.voice_emotion import BORED, VoiceEmotion
 from talker.render.confusion import confusion_picture
-from talker.training.voice_emotion import (
-    COPIES,
-    CORPORA,
-    TRAINING_CORPORA,
-    Heard,
-    Recording,
-    config_for,
-    find_recordings,
-    listen,
-    mean_cues,
-    spoken_means,
-    train_head,
-)
+from talker.training.acted_speech import CORPORA, TRAINING_CORPORA, Recording, find_recordings
+from talker.training.voice_emotion import COPIES, Heard, config_for, listen, mean_cues, spoken_means, train_head
 
 STRANGERS = "ravdess"
 """The corpus that is never trained on: its licence forbids to ship what it taught."""

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from talker.audio import NETWORK_RATE, read_audio
-from talker.errors import TalkerError
 from talker.files import atomic_output
 from talker.models import prosody
 from talker.models.speech_encoder import SpeechEncoder
@@ -27,6 +26,7 @@ from talker.models.voice_emotion import (
     standard_states,
 )
 from talker.training import augment
+from talker.training.acted_speech import CORPORA, TRAINING_CORPORA, Recording, find_recordings
 
 MAX_SECONDS = 20.0
 COPIES = 2
@@ -45,81 +45,6 @@ _EFFORT = {
 _EFFORT_PER_DB = 0.08  # Logit; a moment 10 dB above another of the same recording is clearly more of an effort.
 _CUES = [prosody.VOICING, prosody.PITCH, prosody.ALPHA_RATIO, prosody.PEAK_FALL, prosody.LOW_RISE]
 _AROUSAL_PER_EFFORT = 0.8
-
-_EMODB = {
-    **{"N": "neutral", "F": "happy", "T": "sad", "A": "fear", "E": "disgusted", "W": "angry", "L": BORED},
-}
-_JAVANESE = ("neutral", "sad", "happy", "surprised", "fear", "angry")
-_RAVDESS = ("neutral", "neutral", "happy", "sad", "angry", "fear", "disgusted", "surprised")
-"""Calm, 02, counts as neutral: talker's emotions do not tell them apart."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One acted utterance.
-
-    Attributes:
-        path: Sound file.
-        corpus: Name of its folder.
-        speaker: Unique within the corpus.
-        label: What was acted.
-        detail: What else the corpus says about it: "calm", "strong" or nothing.
-    """
-
-    path: Path
-    corpus: str
-    speaker: str
-    label: str
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """How a corpus names its files, and whether what was learned from it may be shipped.
-
-    Attributes:
-        labels: Everything that it acts.
-        may_ship: Its licence lets the weights be part of talker.
-        read: The recording that a file name stands for.
-    """
-
-    labels: tuple[str, ...]
-    may_ship: bool
-    read: Callable[[Path], Recording]
-
-
-def _read_emodb(path: Path) -> Recording:
-    return Recording(path, "emodb", path.stem[:2], _EMODB[path.stem[5]])
-
-
-def _read_javanese(path: Path) -> Recording:
-    actor, _, emotion = path.stem.split("_")[0].split("-")
-    return Recording(path, "javanese_audio", actor, _JAVANESE[int(emotion) - 1])
-
-
-def _read_ravdess(path: Path) -> Recording:
-    _, _, emotion, intensity, _, _, actor = path.stem.split("-")
-    detail = "calm" if emotion == "02" else "strong" if intensity == "02" else ""
-    return Recording(path, "ravdess", actor, _RAVDESS[int(emotion) - 1], detail)
-
-
-CORPORA: dict[str, Corpus] = {
-    "emodb": Corpus(tuple(_EMODB.values()), True, _read_emodb),
-    "javanese_audio": Corpus(_JAVANESE, True, _read_javanese),
-    "ravdess": Corpus(tuple(dict.fromkeys(_RAVDESS)), False, _read_ravdess),
-}
-TRAINING_CORPORA = tuple(name for name, corpus in CORPORA.items() if corpus.may_ship)
-
-
-def find_recordings(data: Path, names: Sequence[str]) -> list[Recording]:
-    """Everything that the named corpora hold below `data`, in the order of the file names."""
-    found = []
-    for name in names:
-        files = sorted(path for path in (data / name).glob("*") if path.suffix in (".opus", ".flac", ".wav"))
-        found += [CORPORA[name].read(path) for path in files]
-    if not found:
-        raise TalkerError(f"{data} holds none of the folders {', '.join(names)}; give their parent with --data")
-    return found
 
 
 @dataclass(frozen=True, eq=False)

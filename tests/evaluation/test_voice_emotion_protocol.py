@@ -6,7 +6,7 @@ import torch
 
 from talker.evaluation.voice_emotion import Outcome, folds, name_labels
 from talker.render.confusion import confusion_picture
-from talker.training.voice_emotion import Recording
+from talker.training.acted_speech import Recording
 
 
 def recordings():

@@ -13,7 +13,8 @@ from talker.models.speech import Speech
 from talker.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from talker.models.voice_emotion import VoiceEmotion, VoiceEmotionConfig
 from talker.training import voice_emotion
-from talker.training.voice_emotion import CORPORA, find_recordings, listen
+from talker.training.acted_speech import CORPORA, TRAINING_CORPORA, find_recordings
+from talker.training.voice_emotion import listen
 
 TINY = SpeechEncoderConfig(layers=2, width=32, heads=2, feed_forward=64, attention_reach=6)
 SPEAKERS = ("03", "08", "09", "10")
@@ -68,8 +69,6 @@ def test_file_names_say_who_acts_what(tmp_path, corpus, name, speaker, label, de
 
 
 def test_what_may_not_be_shipped_is_not_trained_on():
-    from talker.training.voice_emotion import TRAINING_CORPORA
-
     assert "ravdess" not in TRAINING_CORPORA and set(TRAINING_CORPORA) == {"emodb", "javanese_audio"}
 
 
