@@ -10,7 +10,7 @@ ones, eyes and lids being slower up and down. Heads
 of 42 people talking to a camera for 15 seconds each and of eight actors are our own tracking of film.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +37,7 @@ _ON_FACE = np.radians(4.0)
 _LIDS_MOVE = 0.1
 _WINDOW_SECONDS = 15.0
 _PAUSES = (0.3, 1.5)
+_CHART_SIZE = (1100, 260)
 
 
 @dataclass
@@ -136,69 +137,82 @@ def figures(talking: Observed, idle: Observed) -> list[tuple[str, float, float, 
 
 def charts(talking: Observed, idle: Observed) -> Image.Image:
     """Distributions beside people's."""
+    return stacked([*_eye_charts(talking, idle), *_saccade_charts(talking), *_head_charts(talking, idle)])
+
+
+def _eye_charts(talking: Observed, idle: Observed) -> list[Image.Image]:
     both = {"talking": talking, "silent": idle}
+    seconds, degrees = np.arange(0, 15.01, 0.5), np.arange(0, 30.1, 1.0)
+    rest, talk = (_log_normal(_middles(seconds), 60 / rate, 0.6) for rate in (17, 26))
+    sizes = np.exp(-_middles(degrees) / 6.9) / 6.9
+    return [
+        _density(
+            "seconds between blinks (people: 17 a minute at rest, 26 talking)",
+            seconds,
+            {name: seen.blink_intervals for name, seen in both.items()},
+            {"people at rest": rest, "people talking": talk},
+        ),
+        _density(
+            "length of a blink, s", np.arange(0, 0.61, 0.02), {name: seen.blink_lengths for name, seen in both.items()}
+        ),
+        _density(
+            "length of a fixation, s", np.arange(0, 3.01, 0.1), {name: seen.fixations for name, seen in both.items()}
+        ),
+        _density(
+            "size of a saccade, degrees",
+            degrees,
+            {name: seen.saccades[:, 0] for name, seen in both.items()},
+            {"people talking": sizes},
+        ),
+    ]
 
-    def density(title: str, edges: np.ndarray, of: dict[str, np.ndarray], people: dict[str, np.ndarray]) -> Image.Image:
-        middle = (edges[1:] + edges[:-1]) / 2
-        lines = {name: np.histogram(values, edges, density=True)[0] for name, values in of.items()}
-        return line_chart(
-            title, middle.tolist(), {name: list(line) for name, line in (lines | people).items()}, (1100, 260)
-        )
 
-    seconds = np.arange(0, 15.01, 0.5)
-    rest, talk = (_log_normal((seconds[1:] + seconds[:-1]) / 2, 60 / rate, 0.6) for rate in (17, 26))
-    degrees = np.arange(0, 30.1, 1.0)
-    size = (degrees[1:] + degrees[:-1]) / 2
+def _saccade_charts(talking: Observed) -> list[Image.Image]:
     at = np.arange(1.0, 26.0)
     near = [np.abs(talking.sideways[:, 0] - degree) < 0.5 for degree in at]
-
-    def by_size(column: int, scale: float) -> list[float]:
-        return [scale * float(np.median(talking.sideways[k, column])) if k.any() else np.nan for k in near]
-
-    return stacked(
-        [
-            density(
-                "seconds between blinks (people: 17 a minute at rest, 26 talking)",
-                seconds,
-                {name: seen.blink_intervals for name, seen in both.items()},
-                {"people at rest": rest, "people talking": talk},
-            ),
-            density(
-                "length of a blink, s", np.arange(0, 0.61, 0.02), {n: s.blink_lengths for n, s in both.items()}, {}
-            ),
-            density("length of a fixation, s", np.arange(0, 3.01, 0.1), {n: s.fixations for n, s in both.items()}, {}),
-            density(
-                "size of a saccade, degrees",
-                degrees,
-                {name: seen.saccades[:, 0] for name, seen in both.items()},
-                {"people talking": np.exp(-size / 6.9) / 6.9},
-            ),
-            line_chart(
-                "length of a sideways saccade, ms, by its size in degrees",
-                at.tolist(),
-                {"talker": by_size(1, 1000), "Carpenter": list(2.2 * at + 21), "Baloh": list(2.7 * at + 37)},
-                (1100, 260),
-            ),
-            line_chart(
-                "highest speed of a sideways saccade, degrees/s, by its size in degrees",
-                at.tolist(),
-                {"talker": by_size(2, 1), "Baloh": list(551 * (1 - np.exp(-at / 14)))},
-                (1100, 260),
-            ),
-            density(
-                "deviation of the head in 15 s, degrees, talking (people: yaw 1.5 to 6, pitch 3, roll 1 to 4)",
-                np.arange(0, 12.1, 0.5),
-                dict(zip(("yaw", "pitch", "roll"), talking.head_deviations.T, strict=True)),
-                {},
-            ),
-            density(
-                "deviation of the head in 15 s, degrees, silent",
-                np.arange(0, 12.1, 0.5),
-                dict(zip(("yaw", "pitch", "roll"), idle.head_deviations.T, strict=True)),
-                {},
-            ),
-        ]
+    lengths, speeds = (
+        [scale * float(np.median(talking.sideways[k, column])) if k.any() else np.nan for k in near]
+        for column, scale in ((1, 1000), (2, 1))
     )
+    return [
+        line_chart(
+            "length of a sideways saccade, ms, by its size in degrees",
+            at.tolist(),
+            {"talker": lengths, "Carpenter": list(2.2 * at + 21), "Baloh": list(2.7 * at + 37)},
+            _CHART_SIZE,
+        ),
+        line_chart(
+            "highest speed of a sideways saccade, degrees/s, by its size in degrees",
+            at.tolist(),
+            {"talker": speeds, "Baloh": list(551 * (1 - np.exp(-at / 14)))},
+            _CHART_SIZE,
+        ),
+    ]
+
+
+def _head_charts(talking: Observed, idle: Observed) -> list[Image.Image]:
+    people = " (people: yaw 1.5 to 6, pitch 3, roll 1 to 4)"
+    return [
+        _density(
+            f"deviation of the head in 15 s, degrees, {doing}",
+            np.arange(0, 12.1, 0.5),
+            dict(zip(("yaw", "pitch", "roll"), seen.head_deviations.T, strict=True)),
+        )
+        for doing, seen in ((f"talking{people}", talking), ("silent", idle))
+    ]
+
+
+def _density(
+    title: str, edges: np.ndarray, of: Mapping[str, np.ndarray], people: Mapping[str, np.ndarray] | None = None
+) -> Image.Image:
+    """How often each size was seen, beside how often it is in people."""
+    seen = {name: np.histogram(values, edges, density=True)[0] for name, values in of.items()}
+    lines = {name: list(line) for name, line in (seen | dict(people or {})).items()}
+    return line_chart(title, _middles(edges).tolist(), lines, _CHART_SIZE)
+
+
+def _middles(edges: np.ndarray) -> np.ndarray:
+    return (edges[1:] + edges[:-1]) / 2
 
 
 def main(
