@@ -276,6 +276,13 @@ def test_menus_list_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"talker {talker.__version__}\n"
 
 
+def test_programs_beside_the_command_tell_mistakes_alike(folder: Path) -> None:
+    arguments = ["-m", "talker.training.emotion_statistics", "--shards", "nowhere", "-o", "table.json"]
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    reason = "error: cannot read nowhere/manifest.jsonl: no such file or directory\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", reason)
+
+
 def cpu_seconds(*arguments: str) -> float:
     """Processor time of a Python process, the least of three: waiting for a busy machine does not count."""
 

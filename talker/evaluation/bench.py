@@ -1,14 +1,15 @@
 """How fast the networks are, side by side in one run: `python -m talker.evaluation.bench`."""
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import tyro
 
 from talker.cli.output import say
+from talker.cli.program import run_program
 from talker.models.speech_encoder import NETWORK_RATE, SpeechEncoder, SpeechEncoderConfig
 
 
@@ -70,4 +71,4 @@ def _wav2vec2_base(sound: torch.Tensor) -> Callable[[], object]:
 
 
 if __name__ == "__main__":
-    tyro.cli(Bench).run()
+    sys.exit(run_program(Bench))

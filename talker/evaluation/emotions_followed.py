@@ -16,9 +16,9 @@ import torch
 import tyro
 
 from talker.animation import FaceAnimation
+from talker.cli.program import run_program
 from talker.direction.animate import animate
 from talker.direction.timeline import EmotionTimeline
-from talker.errors import TalkerError
 from talker.evaluation.lip_reading import pictures_of
 from talker.models.emotion_net import FACE_FPS
 from talker.models.readers import EVALUATION_READERS, Readers, load_readers
@@ -73,15 +73,5 @@ def watch(take: FaceAnimation, readers: Readers) -> tuple[np.ndarray, np.ndarray
     return seen.numpy(), np.arange(len(pictures)) / FACE_FPS
 
 
-def main() -> int:
-    """Exit status of the program."""
-    try:
-        tyro.cli(EmotionsFollowed, description=__doc__).run()
-    except TalkerError as error:
-        print(f"emotions_followed: error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(EmotionsFollowed))

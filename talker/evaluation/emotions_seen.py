@@ -19,6 +19,7 @@ import tyro
 
 from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE, Audio
+from talker.cli.program import run_program
 from talker.direction.animate import animate
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
@@ -186,15 +187,5 @@ def _beginning(clip: Clip, seconds: float) -> Clip:
     return Clip(clip.set, clip.name, clip.speaker, samples, *tracks)
 
 
-def main() -> int:
-    """Exit status of the program."""
-    try:
-        tyro.cli(EmotionsSeen, description=__doc__).run()
-    except TalkerError as error:
-        print(f"emotions_seen: error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(EmotionsSeen))

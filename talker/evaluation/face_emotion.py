@@ -22,6 +22,7 @@ import torch
 import tyro
 from torch import Tensor, nn
 
+from talker.cli.program import run_program
 from talker.datasets.stream import ShardStream, StreamOptions
 from talker.direction.acting import perform
 from talker.emotion import EMOTIONS
@@ -184,15 +185,5 @@ def _table(counts: np.ndarray, intensity: float) -> str:
     return "\n".join([*rows, f"right, of the six emotions that it knows: {np.mean(right):.0f} per cent"])
 
 
-def main() -> int:
-    """Exit status of the program."""
-    try:
-        tyro.cli(JudgeFaces, description=__doc__).run()
-    except TalkerError as error:
-        print(f"face_emotion: error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(JudgeFaces))

@@ -5,6 +5,7 @@ under emotions that change, and compares what comes out. Closures are those of `
 within phrases.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import tyro
 
 from talker.animation import FaceAnimation
 from talker.audio import Audio, read_audio
+from talker.cli.program import run_program
 from talker.direction.animate import animate
 from talker.emotion import EMOTIONS
 from talker.evaluation.clips import mouth_of
@@ -138,4 +140,4 @@ def _files(sounds: tuple[Path, ...]) -> list[Path]:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    sys.exit(run_program(main))

@@ -18,10 +18,10 @@ import tyro
 
 from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE, Audio
+from talker.cli.program import run_program
 from talker.datasets.phone_times import SpokenWord, grid_words
 from talker.direction.animate import animate
 from talker.emotion import require_emotion
-from talker.errors import TalkerError
 from talker.evaluation.clips import Clip, clips_of_shards
 from talker.evaluation.lip_reading import order_errors, read_phones, shapes_in_order
 from talker.evaluation.phones import collapsed
@@ -103,15 +103,5 @@ def _some_of_each_set(clips: Iterable[Clip], count: int) -> dict[str, list[Clip]
     return {name: [of_set[name][number] for number in numbers] for name, numbers in spread.items()}
 
 
-def main() -> int:
-    """Exit status of the program."""
-    try:
-        tyro.cli(LipsRead, description=__doc__).run()
-    except TalkerError as error:
-        print(f"lips_read: error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(LipsRead))

@@ -10,6 +10,7 @@ ones, eyes and lids being slower up and down. Heads
 of 42 people talking to a camera for 15 seconds each and of eight actors are our own tracking of film.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from PIL import Image
 
 from talker.animation import FaceAnimation
 from talker.audio import NETWORK_RATE, Audio, read_audio
+from talker.cli.program import run_program
 from talker.errors import TalkerError
 from talker.files import atomic_output
 from talker.finishing import finish
@@ -289,4 +291,4 @@ def _eyes_and_head(seen: Observed) -> float:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    sys.exit(run_program(main))

@@ -13,6 +13,7 @@ any of the same shape within a frame of it, since a label's own border is hardly
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,6 +25,7 @@ import tyro
 
 from talker.audio import NETWORK_RATE
 from talker.cli.output import OptionalPath, say, say_table
+from talker.cli.program import run_program
 from talker.datasets.phone_times import SpokenWord, emodb_phones, grid_words
 from talker.errors import TalkerError
 from talker.files import atomic_output
@@ -290,7 +292,4 @@ def _draw(matrices: dict[str, np.ndarray], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(PhoneEvaluation).run()
-    except TalkerError as error:
-        raise SystemExit(f"error: {error}") from None
+    sys.exit(run_program(PhoneEvaluation))

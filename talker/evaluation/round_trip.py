@@ -4,6 +4,7 @@
 default head, tracks the pictures like any video and compares the curves.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from talker.animation import FaceAnimation
+from talker.cli.program import run_program
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
 from talker.tracking.landmarker import find_landmarker
@@ -80,7 +82,7 @@ def errors(curves: np.ndarray, track: LandmarkTrack, head: HeadMesh) -> dict[str
 
 
 @dataclass(frozen=True)
-class Options:
+class RoundTrip:
     """Measure how well drawn performances are tracked."""
 
     data: Path
@@ -88,20 +90,16 @@ class Options:
     landmarker: Path | None = None
     """MediaPipe's face_landmarker.task; $TALKER_LANDMARKER when not given."""
 
-
-def main() -> None:
-    """Print the error of every main shape."""
-    import tyro
-
-    options = tyro.cli(Options)
-    head = HeadMesh.load()
-    curves = performances(options.data / "livelink_takes")
-    track = sighted_track(curves, _FPS, head, find_landmarker(options.landmarker))
-    found = errors(curves, track, head)
-    for name, (error, together, spread) in found.items():
-        print(f"{name:20} error {error:.3f}  r {together:5.2f}  moved {spread:.2f}")  # noqa: T201
-    print(f"mean of the main shapes {np.mean([found[name][0] for name in MAIN_SHAPES]):.3f}")  # noqa: T201
+    def run(self) -> None:
+        """Print the error of every main shape."""
+        head = HeadMesh.load()
+        curves = performances(self.data / "livelink_takes")
+        track = sighted_track(curves, _FPS, head, find_landmarker(self.landmarker))
+        found = errors(curves, track, head)
+        for name, (error, together, spread) in found.items():
+            print(f"{name:20} error {error:.3f}  r {together:5.2f}  moved {spread:.2f}")  # noqa: T201
+        print(f"mean of the main shapes {np.mean([found[name][0] for name in MAIN_SHAPES]):.3f}")  # noqa: T201
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(RoundTrip))

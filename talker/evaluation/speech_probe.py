@@ -8,6 +8,7 @@ The sound is clean, or the same sound with noise, through a telephone, or in a r
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import tyro
 from torch import Tensor, nn
 
 from talker.audio import NETWORK_RATE
+from talker.cli.program import run_program
 from talker.datasets.talker_sets import HELD_OUT_SPEAKERS
 from talker.datasets.tracks import TrackedClip, read_tracks
 from talker.evaluation.metrics import correlation
@@ -273,4 +275,4 @@ def _joined(features: Sequence[np.ndarray]) -> Tensor:
 
 
 if __name__ == "__main__":
-    tyro.cli(Probe).run()
+    sys.exit(run_program(Probe))

@@ -6,6 +6,7 @@ far from all that is rigid, needs a better measure, see `chin_drop`.
 """
 
 import re
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from talker.cli.program import run_program
 from talker.evaluation.metrics import jitter
 from talker.rigs import arkit
 from talker.rigs.head_mesh import HeadMesh
@@ -301,7 +303,7 @@ def _named(weights: np.ndarray, least: float) -> str:
 
 
 @dataclass(frozen=True)
-class Options:
+class EvaluateTracking:
     """Measure the tracker on landmark tracks."""
 
     data: Path
@@ -313,21 +315,17 @@ class Options:
     sheets: Path | None = None
     """Folder for a contact sheet of every set: landmarks beside the solved head."""
 
+    def run(self) -> None:
+        """Print the figures of every set."""
+        head = HeadMesh.load()
+        for name in self.sets:
+            figures, solved, speed = evaluate_set(self.data / name, head, self.clips)
+            print(report(name, figures, speed), flush=True)  # noqa: T201
+            if self.sheets is not None:
+                from talker.evaluation.contact_sheet import write_contact_sheet
 
-def main() -> None:
-    """Print the figures of every set."""
-    import tyro
-
-    options = tyro.cli(Options)
-    head = HeadMesh.load()
-    for name in options.sets:
-        figures, solved, speed = evaluate_set(options.data / name, head, options.clips)
-        print(report(name, figures, speed), flush=True)  # noqa: T201
-        if options.sheets is not None:
-            from talker.evaluation.contact_sheet import write_contact_sheet
-
-            write_contact_sheet(solved, head, options.sheets / f"{name}.png")
+                write_contact_sheet(solved, head, self.sheets / f"{name}.png")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_program(EvaluateTracking))

@@ -7,6 +7,7 @@ recordings in the same run.
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import tyro
 from torch import Tensor
 
 from talker.cli.output import OptionalPath, say, say_table
+from talker.cli.program import run_program
 from talker.errors import TalkerError
 from talker.files import atomic_output
 from talker.models.speech_encoder import SpeechEncoder
@@ -259,4 +261,4 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    tyro.cli(Evaluate).run()
+    sys.exit(run_program(Evaluate))

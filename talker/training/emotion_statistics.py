@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
+from talker.cli.program import run_program
 from talker.datasets.report import MANIFEST_FILE
 from talker.datasets.samples import Curves
 from talker.datasets.shards import read_samples, shard_path
@@ -204,15 +205,5 @@ def _json_with_short_rows(table: dict[str, Any]) -> str:
     return re.sub(r"\[\s+(-?[\d.]+),\s+(\"\w+\")\s+\]", r"[\1, \2]", text) + "\n"
 
 
-def main() -> int:
-    """Exit status of the program."""
-    try:
-        tyro.cli(EmotionStatistics, description=__doc__).run()
-    except TalkerError as error:
-        print(f"emotion_statistics: error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(EmotionStatistics))

@@ -5,6 +5,7 @@
     python -m talker.training.phones --encoder hearing --data ../shared/data --synthesised synth -o hearing
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import tyro
 from torch import Tensor, nn
 
 from talker.cli.output import say
+from talker.cli.program import run_program
 from talker.errors import TalkerError
 from talker.models.checkpoint import load_speech, save_speech
 from talker.models.speech import PhoneHead, Speech
@@ -114,7 +116,4 @@ def _tells_phones(recording: Recording) -> bool:
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(LearnPhones).run()
-    except TalkerError as error:
-        raise SystemExit(f"error: {error}") from None
+    sys.exit(run_program(LearnPhones))

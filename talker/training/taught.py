@@ -17,6 +17,7 @@ import tyro
 from torch import Tensor
 
 from talker.audio import NETWORK_RATE, Audio
+from talker.cli.program import run_program
 from talker.datasets.finish_clip import Done
 from talker.datasets.mouth import MOUTH_MEASURES
 from talker.datasets.report import write_report
@@ -224,4 +225,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(Teach).run()
+    sys.exit(run_program(Teach))

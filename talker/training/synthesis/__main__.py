@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from talker.audio import Audio
+from talker.cli.program import run_program
 from talker.errors import TalkerError
 from talker.training.synthesis.corpus import Clip, Split, align_corpus, done_seconds, plan_clip, save, speak
 from talker.training.synthesis.kokoro import Kokoro
@@ -121,15 +122,5 @@ def _speak_in_worker(clip: Clip) -> tuple[Audio, dict[str, Any]]:
     return speak(_worker, clip)
 
 
-def main() -> int:
-    """Exit status of the program."""
-    try:
-        tyro.cli(Synthesise, description=Synthesise.__doc__).run()
-    except TalkerError as error:
-        print(f"synthesis: error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
 if __name__ == "__main__":  # Workers import this module.
-    sys.exit(main())
+    sys.exit(run_program(Synthesise))
