@@ -238,7 +238,7 @@ class TrainReaders:
     clips: int = 240
     """Clips of each set that are drawn, at most; a picture takes one to two milliseconds on one CPU core."""
     for_evaluation: Flag = False
-    """Draw heads more turned, other light and other amplitudes, for a pair that is kept for judging."""
+    """Draw heads less turned, other light and other amplitudes, for a pair that is kept for judging."""
     shippable: Flag = False
     """Learn only from clips under licences that let the weights be given to anybody."""
     pace: _Pace = field(default=Pace(600, 2e-3))
