@@ -15,8 +15,9 @@ KEPT: tuple[int, ...] = LIPS
 """The channels that this step owns."""
 
 _PARTING = dict.fromkeys(("mouthFunnel", "mouthLowerDown", "mouthUpperUp", "mouthShrugUpper"), 1.0)
-_SHUT, _FREE = 0.02, 0.07  # Gaps of speech up to which it alone counts, and from which on a mood opens as it likes;
-_PARTED = 0.045  # and that a mood may not narrow.
+# Gaps up to which speech alone says how far lips are apart: whatever counts as shut or parted stays so. From the
+# second on a mood opens them as it likes, and it never brings parted lips nearer than the third.
+_NEAR, _FREE, _PARTED = 0.04, 0.08, 0.045
 
 
 def keep_closures(curves: np.ndarray, said: np.ndarray, amount: float = 1.0) -> np.ndarray:
@@ -42,6 +43,6 @@ def keep_closures(curves: np.ndarray, said: np.ndarray, amount: float = 1.0) -> 
 
 def _wanted(felt: np.ndarray, speech: np.ndarray) -> np.ndarray:
     """(T,) the gap between the lips, from that under a mood and that of speech without one."""
-    share = np.clip((speech - _SHUT) / (_FREE - _SHUT), 0.0, 1.0)
+    share = np.clip((speech - _NEAR) / (_FREE - _NEAR), 0.0, 1.0)
     wider = speech + share * share * (3.0 - 2.0 * share) * (felt - speech)
     return np.where(felt > speech, wider, np.maximum(felt, np.minimum(speech, _PARTED)))
