@@ -1,11 +1,10 @@
-"""Phones: one language-independent inventory of sounds, and ways into it from IPA, ARPABET and EmoDB's SAMPA.
+"""Phones: one language-independent inventory of sounds, and ways into it from IPA and EmoDB's SAMPA.
 
 A phone is what the mouth does, not a letter of one language: diphthongs are two phones, affricates one, and length,
 stress, tone and nasality are dropped. Sounds outside the inventory take the class whose lips and jaw look most alike.
 """
 
 import unicodedata
-from collections.abc import Iterable
 from typing import Final
 
 from talker.errors import TalkerError
@@ -86,31 +85,11 @@ _NEAREST: Final = {
     **dict.fromkeys("œɶ", "ø"),
 }
 
-_ARPABET: Final[dict[str, tuple[str, ...]]] = {
-    **{"AA": ("ɑ",), "AE": ("æ",), "AH": ("ʌ",), "AO": ("ɔ",), "AW": ("a", "ʊ"), "AX": ("ə",), "AXR": ("ə", "ɹ")},
-    **{"AY": ("a", "ɪ"), "B": ("b",), "CH": ("tʃ",), "D": ("d",), "DH": ("ð",), "DX": ("ɾ",), "EH": ("ɛ",)},
-    **{"EL": ("ə", "l"), "EM": ("ə", "m"), "EN": ("ə", "n"), "ER": ("ɜ", "ɹ"), "EY": ("e", "ɪ"), "F": ("f",)},
-    **{"G": ("ɡ",), "HH": ("h",), "H": ("h",), "IH": ("ɪ",), "IX": ("ɨ",), "IY": ("i",), "JH": ("dʒ",), "K": ("k",)},
-    **{"L": ("l",), "M": ("m",), "N": ("n",), "NG": ("ŋ",), "NX": ("n",), "OW": ("o", "ʊ"), "OY": ("ɔ", "ɪ")},
-    **{"P": ("p",), "Q": ("ʔ",), "R": ("ɹ",), "S": ("s",), "SH": ("ʃ",), "T": ("t",), "TH": ("θ",), "UH": ("ʊ",)},
-    **{"UW": ("u",), "UX": ("y",), "V": ("v",), "W": ("w",), "WH": ("w",), "Y": ("j",), "Z": ("z",), "ZH": ("ʒ",)},
-    **{"SIL": (SILENCE,), "SP": (SILENCE,), "SPN": (SILENCE,)},
-}
-
 _GERMAN_SAMPA: Final[dict[str, tuple[str, ...]]] = {
     **{letter: (letter,) for letter in "pbmfvtdnszlkjhx"},
     **{"g": ("ɡ",), "N": ("ŋ",), "S": ("ʃ",), "Z": ("ʒ",), "C": ("ç",), "X": ("x",), "?": ("ʔ",), "D": ("d",)},
-    **{
-        "R": ("ʁ",),
-        "r": ("ʁ",),
-        "G": ("ʁ",),
-        "4": ("ʁ",),
-        "B": ("b",),
-        "V": ("v",),
-        "L": ("l",),
-        "J": ("j",),
-        "H": ("h",),
-    },
+    **dict.fromkeys("RrG4", ("ʁ",)),
+    **{"B": ("b",), "V": ("v",), "L": ("l",), "J": ("j",), "H": ("h",)},
     **{letter: (letter,) for letter in "aeiouy"},
     **{"I": ("ɪ",), "E": ("ɛ",), "O": ("ɔ",), "U": ("ʊ",), "Y": ("y",), "2": ("ø",), "9": ("ø",), "8": ("ø",)},
     **{"@": ("ə",), "6": ("ʌ",), "A": ("ɑ",)},
@@ -137,17 +116,6 @@ def from_ipa(text: str) -> list[str]:
         group = letters[at : at + 2] if letters[at : at + 2] in _IPA_GROUPS else letters[at]
         phones.extend(_phones_of(group, text))
         at += len(group)
-    return phones
-
-
-def from_arpabet(text: str | Iterable[str]) -> list[str]:
-    """The phones of ARPABET symbols ("HH AH0 L OW1"), stress digits or not, as the CMU dictionary has them."""
-    phones: list[str] = []
-    for symbol in text.split() if isinstance(text, str) else text:
-        try:
-            phones.extend(_ARPABET[symbol.upper().rstrip("012")])
-        except KeyError:
-            raise TalkerError(f"'{symbol}' is not an ARPABET symbol; the CMU dictionary's are expected") from None
     return phones
 
 

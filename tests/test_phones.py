@@ -10,7 +10,6 @@ from talker.phones import (
     ROUNDED,
     SILENCE,
     VOWELS,
-    from_arpabet,
     from_german_sampa,
     from_ipa,
     index,
@@ -46,15 +45,8 @@ def test_ipa_as_it_is_written_in_the_wild(ipa: str, phones: str) -> None:
 def test_what_is_no_ipa_is_named() -> None:
     with pytest.raises(TalkerError, match="'ж' in 'aж' is not a letter of the International Phonetic Alphabet"):
         from_ipa("aж")
-    with pytest.raises(TalkerError, match="'QQ' is not an ARPABET symbol"):
-        from_arpabet("HH QQ")
     with pytest.raises(TalkerError, match="'r' is not one of the"):
         index("r")
-
-
-def test_arpabet_says_the_same_as_ipa() -> None:
-    assert from_arpabet("HH EH1 L OW0") == from_ipa("hɛloʊ")
-    assert from_arpabet(["CH", "ER1", "CH"]) == from_ipa("tʃɝtʃ")
 
 
 def test_german_sampa_labels_are_sounds_or_nothing() -> None:

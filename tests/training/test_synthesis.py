@@ -1,6 +1,5 @@
 """Synthesised speech: what is planned, how it is pronounced, and when every phone sounds."""
 
-import json
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +22,7 @@ from talker.training.synthesis.corpus import (
     times_of,
 )
 from talker.training.synthesis.kokoro import FRAME, RATE, SYMBOL_NUMBERS, Kokoro
-from talker.training.synthesis.pronunciation import from_espeak, symbols_of, transcript_phones
+from talker.training.synthesis.pronunciation import from_espeak, symbols_of
 from talker.training.synthesis.timing import LEAD, phone_times
 from talker.training.synthesis.words import WORDS
 
@@ -198,12 +197,3 @@ def test_every_listed_word_can_be_spoken() -> None:
         symbols = symbols_of(" ".join(words), language)
         assert len(from_ipa(symbols)) > 2 * len(words)
         assert set(symbols) <= set(SYMBOL_NUMBERS)
-
-
-@needs_espeak
-def test_transcripts_are_pronounced_once(tmp_path: Path) -> None:
-    texts, cache = tmp_path / "transcripts.json", tmp_path / "phones.json"
-    texts.write_text(json.dumps({"clip": {"text": "WE CALL IT BEAR"}}))
-    assert transcript_phones(texts, cache) == {"clip": list("wikɔlɪtbɛɹ")}
-    texts.unlink()
-    assert list(transcript_phones(texts, cache)) == ["clip"]

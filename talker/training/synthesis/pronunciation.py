@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from talker.errors import TalkerError
-from talker.files import atomic_output, read_text
+from talker.files import read_text
 from talker.phones import from_ipa
 from talker.training.synthesis.kokoro import SYMBOL_NUMBERS
 
@@ -70,21 +70,6 @@ def _known(symbol: str) -> str:
     if symbol in SYMBOL_NUMBERS:
         return symbol
     return "".join(phone for phone in from_ipa(symbol) if phone in SYMBOL_NUMBERS)
-
-
-def transcript_phones(transcripts: Path, cache: Path, language: str = "en-us") -> dict[str, list[str]]:
-    """Clip id -> phones of its text, for a JSON file of {id: {"text": ...}} such as speechocean762's.
-
-    Worked out once and kept in `cache`, so that training later needs no espeak-ng.
-    """
-    if not cache.exists():
-        require_espeak()
-        texts = read_transcripts(transcripts)
-        phones = {clip: from_ipa(symbols_of(text.lower(), language)) for clip, text in texts.items()}
-        with atomic_output(cache) as path:
-            path.write_text(json.dumps(phones, ensure_ascii=False), encoding="utf-8")
-    loaded: dict[str, list[str]] = json.loads(read_text(cache))
-    return loaded
 
 
 def read_transcripts(path: Path) -> dict[str, str]:
