@@ -74,8 +74,9 @@ def test_curves_cover_the_sound(lively, samples):
 
 
 @pytest.mark.parametrize("prior", [None, PRIOR], ids=["straight", "prior"])
-def test_pieces_of_a_long_recording_equal_the_whole(lively, prior):
+def test_pieces_of_a_long_recording_equal_the_whole(lively, prior, monkeypatch):
     """45 s are worked through in three pieces; pushed through the networks at once they give the same curves."""
+    monkeypatch.setattr("talker.models.speech_encoder._PIECE_FRAMES", 1000)
     sound, felt = noise(45), feelings(45 * 50)
     talker = lively.talker if prior is None else moving(replace(lively.talker.config, prior=prior))
     with torch.inference_mode():  # a second of silence on either side, as `curves` hears it
@@ -88,8 +89,9 @@ def test_pieces_of_a_long_recording_equal_the_whole(lively, prior):
 
 
 @pytest.mark.parametrize("frames", [899, 920, 940, 960])
-def test_a_last_piece_may_hold_nothing_but_the_silence_around(lively, frames):
-    """Pieces are 20 s long, and a second of silence precedes and follows the sound."""
+def test_a_last_piece_may_hold_nothing_but_the_silence_around(lively, frames, monkeypatch):
+    """A second of silence precedes and follows the sound."""
+    monkeypatch.setattr("talker.models.speech_encoder._PIECE_FRAMES", 1000)
     sound = noise(20)[: frames * 320]
     assert np.isfinite(lively.curves(sound)).all() and len(lively.curves(sound)) == frames
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEATURE_FPS = 50
 HOP_SAMPLES = NETWORK_RATE // FEATURE_FPS
 
-_PIECE_FRAMES = 20 * FEATURE_FPS
+_PIECE_FRAMES = 40 * FEATURE_FPS  # Each is heard with 5 s on either side: longer ones are faster, and take memory.
 _PUBLISHED_CONTEXT = 2 * FEATURE_FPS
 
 
@@ -155,7 +155,7 @@ class SpeechEncoder(nn.Module):
         """A recording of any length, in linear time: (N,) at 16 kHz -> (ceil(N / 320), width), both float32.
 
         Our own encoder gives what it would give at once, to 2e-5 of values around 1. Published networks hear
-        recordings above 20 s in pieces of their own, each with two seconds of what surrounds it.
+        recordings above 40 s in pieces of their own, each with two seconds of what surrounds it.
         """
         out = np.empty((frame_count(len(samples)), self.width), np.float32)
         device = next(self.parameters()).device
@@ -271,7 +271,7 @@ def _sinusoids(count: int, width: int) -> Tensor:
 def in_pieces(
     network: Callable[..., Tensor], samples: np.ndarray, context: int, *tracks: np.ndarray, silence: int = 0
 ) -> Iterator[tuple[int, Tensor]]:
-    """Run a network over a recording of any length, 20 s at a time: linear time, little memory.
+    """Run a network over a recording of any length, 40 s at a time: linear time, little memory.
 
     Args:
         network: (1, N) at 16 kHz, the frame that they begin at, and (1, T, …) of every track -> (1, T, C), where T is
