@@ -15,9 +15,6 @@ from talker.rigs.fitting.correspondence import match_landmarks
 from talker.rigs.fitting.face_points import FacePoints
 from talker.rigs.fitting.retarget import (
     EXPRESSION_LIMIT,
-    INNER_LOWER,
-    INNER_UPPER,
-    LIPS,
     LOOK_SHAPES,
     RigFit,
     bounded_solution,
@@ -25,6 +22,7 @@ from talker.rigs.fitting.retarget import (
 from talker.rigs.fitting.surface import StretchySkin, Surface, SurfacePoints, similarity, vertex_normals
 from talker.rigs.flame import FLAME, load_flame
 from talker.rigs.head_mesh import HeadMesh
+from talker.rigs.landmark_numbers import INNER_LIPS_LOWER, INNER_LIPS_UPPER, LIPS
 from talker.rigs.skinning import SkinnedModel
 from talker.rigs.smplx import SMPLX, load_smplx
 
@@ -64,7 +62,7 @@ def lip_errors(rig_fit: RigFit, weights: np.ndarray) -> tuple[np.ndarray, np.nda
     expression, jaw = rig_fit.poses(weights)
     found = rig_fit.points(torch.from_numpy(expression), torch.from_numpy(jaw))
     miss = found - wanted
-    gap = miss[:, list(INNER_UPPER)] - miss[:, list(INNER_LOWER)]
+    gap = miss[:, list(INNER_LIPS_UPPER)] - miss[:, list(INNER_LIPS_LOWER)]
     return 1000 * miss[:, list(LIPS)].norm(dim=-1).numpy(), 1000 * gap.norm(dim=-1).numpy()
 
 
