@@ -25,12 +25,12 @@ LIPS: tuple[int, ...] = tuple(
 _PARTING = {"mouthFunnel": 0.15, "mouthLowerDown": 0.4, "mouthUpperUp": 0.2, "mouthShrugUpper": 0.2}
 """What parts the lips, and how much of it can go in so short a time: people's lips are no faster."""
 
-_REACH = 0.06  # Seconds either way that a closure is shaped over.
+_REACH = 0.05  # Seconds either way that a closure is shaped over.
 _PARTS_WITHIN = 0.2  # Seconds either way in which the lips must part,
 _PARTS_BY = 0.03  # by so many eye distances, for a dip to be one.
-_NEAR = 0.035  # Gap at which lips are meant to meet, whatever is heard;
+_NEAR = 0.03  # Gap at which lips are meant to meet, whatever is heard;
 _NEAR_WHEN_HEARD = 0.12  # and where a bilabial is heard.
-_HEARD = 0.5  # Probability
+_HEARD = 0.6  # Probability
 _HEARD_WITHIN = 0.06  # within so many seconds.
 _TOUCHING = 0.012  # Gap from lower lip to upper teeth, for f and v.
 _LIPS_SHARE = 0.5  # How much less than their share the lips do, where the jaw can.

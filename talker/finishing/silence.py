@@ -18,10 +18,10 @@ MOUTH: tuple[int, ...] = tuple(
 )
 """The channels that this step owns: what opens and rounds the mouth. Smiles and frowns are not speech."""
 
-_BEFORE, _AFTER = 0.16, 0.16  # Seconds around speech in which the mouth is free: it opens early and closes late.
+_BEFORE, _AFTER = 0.22, 0.22  # Seconds around speech in which the mouth is free: it opens early and closes late.
 _FADE = 0.14  # Seconds from free to rest.
-_SILENT = 0.6  # Probability of silence from which on a sound is none of a mouth;
-_SILENT_FOR_LONG = 0.75  # its mean over so many seconds, from which on what sounds like a voice is music.
+_SILENT = 0.9  # Probability of silence from which on a sound is none of a mouth;
+_SILENT_FOR_LONG = 0.9  # its mean over so many seconds, from which on what sounds like a voice is music.
 _LONG = 0.3
 
 
