@@ -1,8 +1,7 @@
 """Contrast: lips that open and shut as far as people's do.
 
 Where sound leaves a network unsure which of many mouths it is, it draws their mean, which opens less than any of them
-and shuts less. Measured on strangers, the gap comes out at three quarters of its size and stops 0.02 eye distances short
-of closing.
+and shuts less. Measured on strangers, the gap comes out at three quarters of its size, and stops short of closing.
 """
 
 import numpy as np
