@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -124,26 +125,19 @@ class Evaluate:
         return {name: (*JUDGES, lips, *feels.get(name, ())) for name in labels}
 
     def _models(self) -> "Iterator[tuple[str, System]]":
-        from talker.audio import NETWORK_RATE, Audio
-        from talker.direction.animate import animate
         from talker.emotion import require_emotion
+        from talker.evaluation.talking import talked
         from talker.inference import load_model
-        from talker.models.speech_encoder import FEATURE_FPS
 
         for label in self.emotions:
             require_emotion(label)
         model, name = load_model(self.model), Path(self.model).name
 
-        def talks(label: str) -> "System":
-            return lambda clip: (
-                animate(Audio(clip.samples, NETWORK_RATE), emotion=label, fps=FEATURE_FPS, model=model).curves
-            )
-
-        yield from ((f"{name} {label}", talks(label)) for label in self.emotions)
+        yield from ((f"{name} {label}", partial(talked, model, emotion=label)) for label in self.emotions)
         if self.network:
             yield f"{name} unfinished", lambda clip: model.curves(clip.samples)
         elif not self.emotions:
-            yield name, talks("neutral")
+            yield name, partial(talked, model)
 
     def _scores_by_truth(self) -> "Iterator[Score]":
         from talker.evaluation.clips import clip_of_take

@@ -18,15 +18,15 @@ import numpy as np
 import tyro
 
 from talker.animation import FaceAnimation
-from talker.audio import NETWORK_RATE, Audio
+from talker.audio import NETWORK_RATE
 from talker.cli.program import run_program
-from talker.direction.animate import animate
 from talker.emotion import EMOTIONS
 from talker.errors import TalkerError
 from talker.evaluation import metrics
 from talker.evaluation.clips import Clip, clips_of_shards, mouth_of
 from talker.evaluation.face_emotion import SEEN, FaceEmotionJudge, draw_faces, frames_to_draw, named
 from talker.evaluation.lip_reading import see_emotion
+from talker.evaluation.talking import talked
 from talker.models.readers import EVALUATION_READERS, Readers, load_readers
 from talker.models.speech_encoder import FEATURE_FPS
 from talker.render.portrait import Portrait, portrait_of
@@ -117,11 +117,11 @@ def look(
     found = {intensity: Sightings() for intensity in intensities}
     portrait = None if other is None else portrait_of(None)
     for clip in clips:
-        neutral = _talk(model, clip, "neutral")
+        neutral = talked(model, clip)
         unmoved = None if other is None or portrait is None else _evidence(other, portrait, neutral)
         for intensity, sightings in found.items():
             for row, label in enumerate(EMOTIONS):
-                curves = _talk(model, clip, label, intensity) if row else neutral
+                curves = talked(model, clip, label, intensity) if row else neutral
                 shares, strength = see_emotion(readers, FaceAnimation(curves, FEATURE_FPS))
                 sightings.seen[row, shares.argmax()] += 1
                 sightings.strength[row].append(strength)
@@ -169,11 +169,6 @@ def _table(counts: np.ndarray, columns: Sequence[str], title: str) -> str:
     lines = [title, " " * 10 + "".join(f"{name:>11}" for name in columns)]
     lines += [f"{name:<10}" + "".join(f"{n:11d}" for n in row) for name, row in zip(EMOTIONS, counts, strict=True)]
     return "\n".join(lines)
-
-
-def _talk(model: "Model", clip: Clip, label: str, intensity: float = 1.0) -> np.ndarray:
-    sound = Audio(clip.samples, NETWORK_RATE)
-    return animate(sound, emotion=label, intensity=intensity, fps=FEATURE_FPS, model=model).curves
 
 
 def _evidence(judge: FaceEmotionJudge, portrait: Portrait, curves: np.ndarray) -> np.ndarray:

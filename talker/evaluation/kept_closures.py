@@ -92,7 +92,7 @@ def compare(audio: Audio, model: "Model", fps: float) -> Iterator[tuple[str, Kep
     """Every emotion and timeline: its text, its closures, its fastest channel."""
     calm = animate(audio, model=model, fps=fps)
     for emotion in (*EMOTIONS, *TIMELINES):
-        take = animate(audio, emotion=emotion, model=model, fps=fps)
+        take = calm if emotion == "neutral" else animate(audio, emotion=emotion, model=model, fps=fps)
         yield emotion, kept(calm, take), fastest(take)
 
 

@@ -17,14 +17,13 @@ import numpy as np
 import tyro
 
 from talker.animation import FaceAnimation
-from talker.audio import NETWORK_RATE, Audio
 from talker.cli.program import run_program
 from talker.datasets.phone_times import SpokenWord, grid_words
-from talker.direction.animate import animate
 from talker.emotion import require_emotion
 from talker.evaluation.clips import Clip, clips_of_shards
 from talker.evaluation.lip_reading import order_errors, read_phones, shapes_in_order
 from talker.evaluation.phones import collapsed
+from talker.evaluation.talking import talked
 from talker.models.readers import EVALUATION_READERS, Readers, load_readers
 from talker.models.speech import Speech
 from talker.models.speech_encoder import FEATURE_FPS
@@ -85,9 +84,7 @@ def read_set(
         phones = phones_said(speech, clip.samples, clip.frames, known)
         truth = collapsed(phones[phones != UNKNOWN].tolist())
         said += len(truth), len(shapes_in_order(truth))
-        sound = Audio(clip.samples, NETWORK_RATE)
-        talked = animate(sound, emotion=emotion, fps=FEATURE_FPS, model=model).curves
-        for row, curves in enumerate((clip.curves, talked)):
+        for row, curves in enumerate((clip.curves, talked(model, clip, emotion))):
             read = [index(phone) for phone in read_phones(readers, FaceAnimation(curves, FEATURE_FPS))]
             edits[row] += order_errors(read, truth)
     errors = edits / np.maximum(said, 1.0)

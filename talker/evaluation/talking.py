@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from talker.audio import NETWORK_RATE, Audio
 from talker.datasets.mouth import MOUTH_MEASURES
 from talker.evaluation import metrics
 from talker.evaluation.clips import Clip, mouth_of
@@ -19,6 +20,7 @@ from talker.rigs import arkit
 from talker.rigs.landmark_numbers import MOUTH
 
 if TYPE_CHECKING:
+    from talker.inference import Model
     from talker.models.voice_emotion import VoiceEmotion
 
 System = Callable[[Clip], np.ndarray]
@@ -101,6 +103,14 @@ class Summary:
     mean: float
     low: float
     high: float
+
+
+def talked(model: "Model", clip: Clip, emotion: str = "neutral", intensity: float = 1.0) -> np.ndarray:
+    """(T, 61) at 50 Hz: what `talker animate` makes of a clip's sound."""
+    from talker.direction.animate import animate
+
+    sound = Audio(clip.samples, NETWORK_RATE)
+    return animate(sound, emotion=emotion, intensity=intensity, fps=FEATURE_FPS, model=model).curves
 
 
 def judge_mouth(clip: Clip, curves: np.ndarray) -> dict[str, float]:

@@ -6,7 +6,7 @@ from talker.audio import NETWORK_RATE
 from talker.training import codecs
 from talker.training.unspoken import unspoken
 
-SPEEDS = (0.85, 1.2)
+SPEEDS = (0.87, 1.15)
 """Between these a voice still sounds like somebody's."""
 
 _TELEPHONE = (300.0, 3400.0)

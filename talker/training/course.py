@@ -25,7 +25,6 @@ from talker.training.speakers import Speakers
 
 BATCH = 24
 CROP_SECONDS = 3.0
-SPEEDS = (0.87, 1.15)
 LEVELS = 3.0
 """MEAD's levels of intensity."""
 
@@ -108,7 +107,7 @@ class Lessons:
 
 
 def _batches(lessons: Lessons, speakers: Speakers, seed: int, device: torch.device, step: int) -> Iterator[Batch]:
-    options = StreamOptions("train", _weights(lessons, speakers), CROP_SECONDS, speeds=SPEEDS, seed=seed)
+    options = StreamOptions("train", _weights(lessons, speakers), CROP_SECONDS, speeds=augment.SPEEDS, seed=seed)
     varied = augment.augment if lessons.heard else augment.mute
     stream = ShardStream(lessons.shards, replace(options, shippable=lessons.shippable), varied)
     stream.set_epoch(step)

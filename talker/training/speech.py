@@ -140,11 +140,8 @@ def train_speech(
         if start is None:
             start_from_whisper(student.encoder, teacher)
         else:
-            student.encoder.load_state_dict(load_speech(start).encoder.state_dict())
-        if course is not None:
-            measure_features(student, course)
-        heads = learn_heads(student, batches, HEAD_STEPS, options.bfloat16, course)
-        _tell(heads, "heads, step {}: {:.3f} of the teacher's variance unexplained", say)
+            start_from_encoder(student.encoder, start)
+        _prepare_heads(student, batches, course, options, say)
     loop = TrainingLoop(student, folder, options)
     if resume:
         loop.resume()
@@ -180,6 +177,20 @@ def train_speech(
     if processes.number() == 0:
         save(student.state_dict())
     return taught
+
+
+def _prepare_heads(
+    student: SpeechStudent,
+    batches: SpeechBatches,
+    course: Course | None,
+    options: LoopOptions,
+    say: Callable[[str], None],
+) -> None:
+    """What reads the encoder fits it before it begins to change."""
+    if course is not None:
+        measure_features(student, course)
+    heads = learn_heads(student, batches, HEAD_STEPS, options.bfloat16, course)
+    _tell(heads, "heads, step {}: {:.3f} of the teacher's variance unexplained", say)
 
 
 def measure_features(student: SpeechStudent, course: Course) -> None:
@@ -273,6 +284,17 @@ def start_from_whisper(encoder: SpeechEncoder, teacher: WhisperTeacher) -> None:
         _copy(stem.conv2, theirs.conv2)
         ours.pos_conv_embed.conv.parametrizations.weight.original0.zero_()  # Nothing to add yet; it can learn to.
         ours.pos_conv_embed.conv.bias.zero_()
+
+
+def start_from_encoder(encoder: SpeechEncoder, name: str | Path) -> None:
+    """Begin as an encoder of an earlier run, of the same sizes."""
+    weights = load_speech(name).encoder.state_dict()
+    sizes, wanted = ({key: value.shape for key, value in state.items()} for state in (weights, encoder.state_dict()))
+    if sizes != wanted:
+        raise TalkerError(
+            f"{name}: an encoder of other sizes or of another kind; start from one of `talker train speech`"
+        )
+    encoder.load_state_dict(weights)
 
 
 def _copy(to: Any, source: Any) -> None:

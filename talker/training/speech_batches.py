@@ -17,7 +17,6 @@ from talker.training.unspoken import unspoken
 
 CROP_SECONDS = 4.0
 BATCH = 16
-SPEEDS = (0.87, 1.15)
 SET_SHARES = {"speechocean762": 3, "grid_s1": 2, "javanese_audio": 3, "emodb": 2, "facegood": 1, "synthesised": 5}
 """Crops of each set in sixteen, when all are there."""
 
@@ -102,7 +101,7 @@ class SpeechBatches:
 
     def _with_speech(self, recording: Recording, random: np.random.Generator) -> _Crop:
         """A stretch played faster or slower, in another room; labels and features follow the new times."""
-        speed = random.uniform(*SPEEDS)
+        speed = random.uniform(*augment.SPEEDS)
         duration = len(recording.samples) / NETWORK_RATE
         taken = min(CROP_SECONDS * speed, duration)
         begin = random.uniform(0.0, duration - taken)

@@ -34,7 +34,7 @@ def clip() -> Clip:
 def honest(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> Readers:
     """A face that tells what it feels, but takes contempt for happiness, and a judge who reads that."""
 
-    def talk(_: object, clip: Clip, label: str, intensity: float = 1.0) -> np.ndarray:
+    def talk(_: object, clip: Clip, label: str = "neutral", intensity: float = 1.0) -> np.ndarray:
         curves = clip.curves.copy()
         curves[:, TOLD] = intensity * np.eye(len(EMOTIONS))[EMOTIONS.index("happy" if label == "contempt" else label)]
         return curves
@@ -43,7 +43,7 @@ def honest(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> Readers:
         told = take.curves[0, TOLD]
         return told, float(told[1:].max())
 
-    monkeypatch.setattr(emotions_seen, "_talk", talk)
+    monkeypatch.setattr(emotions_seen, "talked", talk)
     monkeypatch.setattr(emotions_seen, "see_emotion", see)
     lips = LipReader(LipReaderConfig(channels=(4, 8), width=16, dilations=(1,)))
     return Readers(lips, EmotionNet(EmotionNetConfig(channels=(4, 8), width=16, dilations=(1,)))).eval()

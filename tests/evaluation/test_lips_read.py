@@ -23,12 +23,12 @@ def test_errors_are_counted_against_what_was_said(monkeypatch: pytest.MonkeyPatc
         shapes = ["m" if jaw < 0.2 else "a" for jaw in take.curves[::10, JAW]]
         return [shape for i, shape in enumerate(shapes) if i == 0 or shape != shapes[i - 1]]
 
-    def mumbles(*_: object, **__: object) -> FaceAnimation:
-        return FaceAnimation(np.maximum(curves, 0.3), 50.0)  # Never shuts its mouth: one long vowel.
+    def mumbles(*_: object) -> np.ndarray:
+        return np.maximum(curves, 0.3)  # Never shuts its mouth: one long vowel.
 
     monkeypatch.setattr(lips_read, "phones_said", lambda *_: said)
     monkeypatch.setattr(lips_read, "read_phones", jaw_reader)
-    monkeypatch.setattr(lips_read, "animate", mumbles)
+    monkeypatch.setattr(lips_read, "talked", mumbles)
     errors = read_set(None, None, None, [clip, clip], {})  # type: ignore[arg-type]
     assert errors == {"phone": (0.0, 0.75), "mouth shape": (0.0, 0.75)}
 

@@ -26,7 +26,7 @@ from talker.phones import PHONES, SILENCE, index
 from talker.training import augment, course, processes, speech, speech_batches, speech_corpus
 from talker.training.history import History
 from talker.training.loop import LoopOptions
-from talker.training.speech import learn_heads, start_from_whisper, train_speech
+from talker.training.speech import learn_heads, start_from_encoder, start_from_whisper, train_speech
 from talker.training.speech_batches import SpeechBatches
 from talker.training.speech_corpus import UNKNOWN, Recording, TeacherFeatures, frame_labels, read_corpus
 from talker.training.teachers import WhisperTeacher
@@ -127,7 +127,7 @@ def test_labels_follow_the_sound_at_any_speed(batches, monkeypatch):
         # The teacher counted frames: at 1.1 times the speed it is 1.1 frames from one to the next.
         steps = np.diff(crop.heard[:-2, 0] * batches.deviation[0])  # The last frame holds until the end.
         assert steps.min() == pytest.approx(steps.max(), abs=0.02)
-        assert speech_batches.SPEEDS[0] < steps.mean() < speech_batches.SPEEDS[1]
+        assert augment.SPEEDS[0] < steps.mean() < augment.SPEEDS[1]
 
 
 def test_music_noise_and_muted_speech_are_silence(batches, monkeypatch):
@@ -238,6 +238,12 @@ def test_layers_that_do_not_fit_are_not_copied(change, reason):
 def rows_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "history.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_an_encoder_of_other_sizes_is_nothing_to_go_on_from():
+    encoder = SpeechEncoder.from_config(LITTLE)
+    with pytest.raises(TalkerError, match="default: an encoder of other sizes or of another kind"):
+        start_from_encoder(encoder, "default")
 
 
 @pytest.mark.train
